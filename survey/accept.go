@@ -1,0 +1,274 @@
+package survey
+
+import (
+	"errors"
+	"math"
+	"slices"
+	"time"
+	"unicode/utf8"
+)
+
+// Submission is what a client says. Channel, door, flags and receive time are
+// not in it: they come from the door and the server.
+type Submission struct {
+	// ID is minted with the form, so that a double tap or a retry is the same
+	// response; see [NewID].
+	ID         string `json:"id" validate:"required,max=36"`
+	Round      string `json:"round" validate:"required,max=64"`
+	Desk       string `json:"desk" validate:"required,max=40"`
+	Instrument string `json:"instrument" validate:"required,max=64"`
+	Version    int    `json:"version" validate:"required"`
+	// Answers: item id → level 1-5 or not_asked, blank, na, broken_off.
+	Answers map[string]Answer `json:"answers" validate:"required,max=64"`
+	// Reached is the id of the last item that was shown; items after it are
+	// broken off, items before it without an answer are blank. Without it,
+	// missing answers at the end that cover a whole factor are broken off.
+	Reached  string            `json:"reached,omitempty" validate:"max=64"`
+	Field    string            `json:"field,omitempty" validate:"max=64"`
+	Filing   string            `json:"filing,omitempty" validate:"max=20"`
+	Profile  map[string]string `json:"profile,omitempty" validate:"max=20"`
+	Helped   string            `json:"helped,omitempty" validate:"max=20"`
+	Comment  string            `json:"comment,omitempty" validate:"max=1000"`
+	Language string            `json:"language,omitempty" validate:"max=20"`
+}
+
+// Origin is what the server knows about how a submission came.
+type Origin struct {
+	Channel Channel
+	Door    Door
+	// Answered is when the answer was given, where that is not now: the date
+	// in an imported file, the repaired time of a tablet. Zero means now.
+	Answered time.Time
+	// Flags found before the domain sees the answer.
+	Flags Flags
+	// Draw comes with the lines of a drawn round.
+	Draw *Draw
+}
+
+// Accept turns a submission into a response, or says what is wrong with it:
+// the error is an [*Error] with a stable code for every wrong field. It is the
+// only way in for answers of every channel, and pure: the same arguments give
+// the same result.
+//
+// On the web doors the server's clock decides when an answer was given. An
+// import may date its answers; one from the future or outside the round is
+// refused.
+func Accept(c *Catalogue, s Submission, from Origin, now time.Time) (Response, error) {
+	p := checkTags(s)
+	for _, text := range [...]struct{ field, value string }{{"comment", s.Comment}, {"field", s.Field}, {"desk", s.Desk}, {"round", s.Round}} {
+		if !utf8.ValidString(text.value) {
+			p.add(text.field, CodeUTF8)
+		}
+	}
+	if len(p.list) > 0 {
+		return Response{}, p.err()
+	}
+	answered := from.Answered
+	if answered.IsZero() {
+		answered = now
+	}
+	r := Response{
+		Round: s.Round, Instrument: s.Instrument, Version: s.Version, Desk: s.Desk,
+		Field: s.Field, Filing: s.Filing, Helped: s.Helped, Comment: MaskComment(s.Comment), Language: s.Language,
+		Channel: from.Channel, Door: from.Door, Flags: from.Flags, Draw: from.Draw,
+		Answered: Hour(answered), Received: Hour(now),
+	}
+	id, err := ParseID(s.ID)
+	switch {
+	case errors.Is(err, ErrIDHour):
+		p.add("id", CodeIDHour)
+	case err != nil:
+		p.add("id", CodeIDInvalid)
+	}
+	r.ID = id
+	round := c.Rounds[s.Round]
+	acceptPlace(p, c, &r, round, from, answered, now)
+	if in := acceptInstrument(p, c, &r, round); in != nil {
+		acceptAnswers(p, &r, in, s, from.Door == DoorStaff)
+		acceptProfile(p, &r, in, s.Profile)
+	}
+	acceptDraw(p, round, from.Draw)
+	if err := p.err(); err != nil {
+		return Response{}, err
+	}
+	r.Flags |= qualityFlags(&r, from)
+	return r, nil
+}
+
+// acceptPlace checks round, desk, field and time, and fills in the unit.
+func acceptPlace(p *problems, c *Catalogue, r *Response, round *Round, from Origin, answered, now time.Time) {
+	if round == nil {
+		p.add("round", CodeRoundUnknown)
+	} else if why := round.OpenAt(answered); why != "" {
+		switch {
+		case from.Answered.IsZero():
+			p.add("round", why)
+		case round.Status == StatusDraft:
+			p.add("round", CodeRoundNotOpen)
+		case DateOf(answered) < round.First || DateOf(answered) > round.Last:
+			p.add("answered", CodeOutsideRound)
+		}
+	}
+	if !from.Answered.IsZero() && answered.After(now) {
+		p.add("answered", CodeFutureAnswer)
+	}
+	desk := c.Desks[r.Desk]
+	switch {
+	case desk == nil:
+		p.add("desk", CodeDeskUnknown)
+		return
+	case !desk.ExistsAt(answered):
+		p.add("desk", CodeDeskClosed)
+	case round != nil && !round.Includes(desk.Unit):
+		p.add("desk", CodeRoundUnit)
+	}
+	r.Unit = desk.Unit
+	switch {
+	case r.Field == "" && len(desk.Fields) == 1:
+		r.Field = desk.Fields[0]
+	case r.Field != "" && !slices.Contains(desk.Fields, r.Field):
+		p.add("field", CodeFieldUnknown)
+	}
+	if r.Filing != "" && !slices.Contains(Filings, r.Filing) {
+		p.add("filing", CodeFilingUnknown)
+	}
+	if r.Helped != "" && !slices.Contains(Helps, r.Helped) {
+		p.add("helped", CodeHelpedUnknown)
+	}
+}
+
+// acceptInstrument finds the instrument version that was answered.
+func acceptInstrument(p *problems, c *Catalogue, r *Response, round *Round) *Instrument {
+	if round == nil {
+		return nil
+	}
+	if r.Instrument != round.Instrument {
+		p.add("instrument", CodeInstrument)
+		return nil
+	}
+	in := c.Instruments[InstrumentKey(r.Instrument, r.Version)]
+	if in == nil || !in.Published {
+		p.add("version", CodeVersion)
+		return nil
+	}
+	if r.Language != "" && !slices.Contains(in.Languages, r.Language) {
+		p.add("language", CodeLanguageUnknown)
+	}
+	return in
+}
+
+// acceptAnswers writes the answers in item order and decides what the missing
+// ones are.
+func acceptAnswers(p *problems, r *Response, in *Instrument, s Submission, staff bool) {
+	codes := make([]byte, len(in.items))
+	last, levels := -1, 0
+	for id, a := range s.Answers {
+		i, ok := in.index[id]
+		if !ok {
+			p.add("answers."+clip(id), CodeItemUnknown)
+			continue
+		}
+		switch level := a.Level(); {
+		case level > len(in.Levels), a == badAnswer:
+			p.add("answers."+id, CodeLevelRange)
+		case a == NotAsked && !staff:
+			p.add("answers."+id, CodeNotAsked)
+		case level > 0:
+			levels++
+			fallthrough
+		default:
+			codes[i] = byte(a)
+			last = max(last, i)
+		}
+	}
+	if len(p.list) == 0 && levels == 0 {
+		p.add("answers", CodeNothingAnswered)
+	}
+	brokenFrom := len(codes)
+	if s.Reached != "" {
+		i, ok := in.index[s.Reached]
+		if !ok {
+			p.add("reached", CodeItemUnknown)
+		}
+		brokenFrom = max(i, last) + 1
+	} else {
+		for _, f := range in.factors {
+			if f[0] > last {
+				brokenFrom = last + 1
+				break
+			}
+		}
+	}
+	for i, c := range codes {
+		switch {
+		case c != 0:
+		case i >= brokenFrom:
+			codes[i] = byte(BrokenOff)
+		default:
+			codes[i] = byte(Blank)
+		}
+	}
+	r.Answers = Answers(codes)
+}
+
+func acceptProfile(p *problems, r *Response, in *Instrument, profile map[string]string) {
+	for id, option := range profile {
+		switch options := in.profile[id]; {
+		case options == nil:
+			p.add("profile."+clip(id), CodeProfileUnknown)
+		case option == "":
+			// an unanswered optional question of a form
+		case !options[option]:
+			p.add("profile."+id, CodeOptionUnknown)
+		default:
+			if r.Profile == nil {
+				r.Profile = Profile{}
+			}
+			r.Profile[id] = option
+		}
+	}
+}
+
+func acceptDraw(p *problems, round *Round, d *Draw) {
+	switch drawn := round != nil && round.Design == DesignDrawn; {
+	case drawn && d == nil:
+		p.add("draw", CodeDrawRequired)
+	case d == nil:
+	case !drawn:
+		p.add("draw", CodeDrawInvalid, "the round has no drawn sample")
+	case d.Stratum == "" || d.PSU == "" || len(d.Stratum) > 100 || len(d.PSU) > 100:
+		p.add("draw", CodeDrawRequired)
+	case !(d.Weight > 0) || math.IsInf(d.Weight, 0):
+		p.add("draw.weight", CodeDrawInvalid)
+	}
+}
+
+// qualityFlags applies the rules stated at the flags.
+func qualityFlags(r *Response, from Origin) Flags {
+	var f Flags
+	if n := r.Answers.Levels(); n >= 10 {
+		for level := byte('1'); level <= '5'; level++ {
+			same := 0
+			for i := 0; i < len(r.Answers); i++ {
+				if r.Answers[i] == level {
+					same++
+				}
+			}
+			if same == n {
+				f |= FlagStraightLine
+			}
+		}
+	}
+	if hour := r.Answered.In(VietnamTime()).Hour(); from.Door != DoorStaff && (hour < 6 || hour >= 20) {
+		f |= FlagOutsideHours
+	}
+	return f
+}
+
+// clip bounds what an error repeats of a client's text.
+func clip(s string) string {
+	if len(s) > 40 {
+		return s[:40]
+	}
+	return s
+}

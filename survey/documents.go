@@ -1,0 +1,163 @@
+package survey
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Documents is everything that staff set up, as JSON files carry it
+// (`seed --file`). Any part may be missing.
+type Documents struct {
+	Instruments []Instrument   `json:"instruments,omitempty"`
+	Fields      []ServiceField `json:"fields,omitempty"`
+	Procedures  []Procedure    `json:"procedures,omitempty"`
+	Units       []Unit         `json:"units,omitempty"`
+	Desks       []Desk         `json:"desks,omitempty"`
+	Rounds      []Round        `json:"rounds,omitempty"`
+	Populations []Population   `json:"populations,omitempty"`
+}
+
+// Catalogue is an immutable, checked view of all documents at one moment,
+// indexed by id. It is what a running service looks things up in.
+type Catalogue struct {
+	// Instruments are keyed by [InstrumentKey].
+	Instruments map[string]*Instrument
+	Fields      map[string]*ServiceField
+	Procedures  map[string]*Procedure
+	Units       map[string]*Unit
+	Desks       map[string]*Desk
+	Rounds      map[string]*Round
+	// Populations are keyed by [Population.Key].
+	Populations map[string]*Population
+}
+
+// NewCatalogue indexes and checks documents: each by itself, ids unique,
+// references to something that exists. The error is an [*Error] with every
+// problem.
+func NewCatalogue(d Documents) (*Catalogue, error) {
+	c := &Catalogue{
+		Instruments: map[string]*Instrument{}, Fields: map[string]*ServiceField{}, Procedures: map[string]*Procedure{},
+		Units: map[string]*Unit{}, Desks: map[string]*Desk{}, Rounds: map[string]*Round{}, Populations: map[string]*Population{},
+	}
+	var p problems
+	for i := range d.Instruments {
+		in := &d.Instruments[i]
+		p.nest(fmt.Sprintf("instruments[%d]", i), in.Prepare())
+		put(&p, c.Instruments, in.Key(), in, "instruments", i)
+	}
+	index(&p, c.Fields, d.Fields, "fields", func(x *ServiceField) string { return x.ID })
+	index(&p, c.Procedures, d.Procedures, "procedures", func(x *Procedure) string { return x.ID })
+	index(&p, c.Units, d.Units, "units", func(x *Unit) string { return x.ID })
+	index(&p, c.Desks, d.Desks, "desks", func(x *Desk) string { return x.ID })
+	index(&p, c.Rounds, d.Rounds, "rounds", func(x *Round) string { return x.ID })
+	index(&p, c.Populations, d.Populations, "populations", (*Population).Key)
+	c.checkReferences(&p)
+	return c, p.err()
+}
+
+func (c *Catalogue) checkReferences(p *problems) {
+	for _, id := range slices.Sorted(maps.Keys(c.Procedures)) {
+		refer(p, c.Fields, c.Procedures[id].Field, "procedures/"+id+".field")
+	}
+	for _, id := range slices.Sorted(maps.Keys(c.Units)) {
+		u := c.Units[id]
+		if u.Parent != "" {
+			refer(p, c.Units, u.Parent, "units/"+id+".parent")
+		}
+		for _, s := range u.Successors {
+			refer(p, c.Units, s, "units/"+id+".successors")
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(c.Desks)) {
+		d := c.Desks[id]
+		refer(p, c.Units, d.Unit, "desks/"+id+".unit")
+		for _, f := range d.Fields {
+			refer(p, c.Fields, f, "desks/"+id+".fields")
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(c.Rounds)) {
+		r := c.Rounds[id]
+		in := c.Instruments[InstrumentKey(r.Instrument, r.Version)]
+		switch {
+		case in == nil:
+			p.add("rounds/"+id+".instrument", CodeReference, InstrumentKey(r.Instrument, r.Version))
+		case !in.Published && r.Status != StatusDraft:
+			p.add("rounds/"+id+".instrument", CodeVersion, "not published")
+		}
+		if r.First > r.Last {
+			p.add("rounds/"+id+".last", CodeInvalid, "before first")
+		}
+		for _, u := range r.Units {
+			refer(p, c.Units, u, "rounds/"+id+".units")
+		}
+		for _, u := range slices.Sorted(maps.Keys(r.UnitTargets)) {
+			refer(p, c.Units, u, "rounds/"+id+".unit_targets")
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(c.Populations)) {
+		pop := c.Populations[id]
+		refer(p, c.Rounds, pop.Round, "populations/"+id+".round")
+		refer(p, c.Units, pop.Unit, "populations/"+id+".unit")
+		seen := map[PopulationCell]bool{}
+		for i, cell := range pop.Cells {
+			at := fmt.Sprintf("populations/%s.cells[%d]", id, i)
+			if cell.Field != "" {
+				refer(p, c.Fields, cell.Field, at+".field")
+			}
+			if cell.Desk != "" {
+				refer(p, c.Desks, cell.Desk, at+".desk")
+			}
+			cell.Returned = 0
+			if seen[cell] {
+				p.add(at, CodeDuplicate)
+			}
+			seen[cell] = true
+		}
+	}
+}
+
+// RoundAt returns the round that takes answers at a unit at the moment now:
+// the open one that began last. Without one it returns why: the code of the
+// round that comes nearest, or [CodeRoundUnknown].
+func (c *Catalogue) RoundAt(unit string, day Date) (*Round, Code) {
+	var best *Round
+	code := CodeRoundUnknown
+	for _, id := range slices.Sorted(maps.Keys(c.Rounds)) {
+		r := c.Rounds[id]
+		if !r.Includes(unit) || r.Design != DesignVisitors {
+			continue
+		}
+		switch why := r.OpenAt(day.Start()); {
+		case why == "" && (best == nil || r.First > best.First):
+			best = r
+		case why == CodeRoundNotOpen, why == CodeRoundClosed && code == CodeRoundUnknown:
+			code = why
+		}
+	}
+	if best == nil {
+		return nil, code
+	}
+	return best, ""
+}
+
+func index[T any](p *problems, into map[string]*T, list []T, name string, key func(*T) string) {
+	for i := range list {
+		x := &list[i]
+		p.nest(fmt.Sprintf("%s[%d]", name, i), checkTags(x).err())
+		put(p, into, key(x), x, name, i)
+	}
+}
+
+func put[T any](p *problems, into map[string]*T, key string, x *T, name string, i int) {
+	if _, twice := into[key]; twice {
+		p.add(fmt.Sprintf("%s[%d].id", name, i), CodeDuplicate, key)
+	}
+	into[key] = x
+}
+
+func refer[T any](p *problems, into map[string]*T, key, field string) {
+	if into[key] == nil {
+		p.add(field, CodeReference, key)
+	}
+}

@@ -1,0 +1,45 @@
+package survey
+
+// messages has one sentence for every code that a person may see.
+var messages = map[Code]Text{
+	CodeRequired:        {"vi": "Thiếu thông tin bắt buộc.", "en": "This value is required."},
+	CodeTooLong:         {"vi": "Nội dung quá dài.", "en": "This value is too long."},
+	CodeInvalid:         {"vi": "Giá trị không hợp lệ.", "en": "This value is not valid."},
+	CodeUTF8:            {"vi": "Nội dung chứa ký tự không đọc được (không phải UTF-8).", "en": "The text is not valid UTF-8."},
+	CodeIDInvalid:       {"vi": "Mã phiếu không hợp lệ (phải là UUID phiên bản 7).", "en": "The id is not a UUID of version 7."},
+	CodeIDHour:          {"vi": "Thời gian trong mã phiếu phải là giờ tròn.", "en": "The time inside the id must be a whole hour."},
+	CodeDeskUnknown:     {"vi": "Không có quầy nào mang mã này.", "en": "No desk has this code."},
+	CodeDeskClosed:      {"vi": "Quầy này hiện không còn hoạt động.", "en": "This desk is not in service."},
+	CodeRoundUnknown:    {"vi": "Không có đợt khảo sát này.", "en": "There is no such round."},
+	CodeRoundNotOpen:    {"vi": "Đợt khảo sát chưa mở.", "en": "The round is not open yet."},
+	CodeRoundClosed:     {"vi": "Đợt khảo sát đã kết thúc.", "en": "The round is closed."},
+	CodeRoundUnit:       {"vi": "Đơn vị của quầy này không thuộc đợt khảo sát.", "en": "The desk's unit does not take part in this round."},
+	CodeInstrument:      {"vi": "Bộ phiếu không đúng với đợt khảo sát.", "en": "This is not the instrument of the round."},
+	CodeVersion:         {"vi": "Không có phiên bản này của bộ phiếu.", "en": "The instrument has no such published version."},
+	CodeItemUnknown:     {"vi": "Bộ phiếu không có tiêu chí này.", "en": "The instrument has no such item."},
+	CodeLevelRange:      {"vi": "Mức trả lời nằm ngoài thang đo.", "en": "The level is outside the scale."},
+	CodeNotAsked:        {"vi": "Tiêu chí này có trong phiếu, không thể ghi là không hỏi.", "en": "The form contains this item; it cannot be marked as not asked."},
+	CodeNothingAnswered: {"vi": "Phiếu chưa có câu trả lời nào.", "en": "No question has been answered."},
+	CodeFieldUnknown:    {"vi": "Quầy này không phục vụ lĩnh vực đó.", "en": "The desk does not serve this field."},
+	CodeFilingUnknown:   {"vi": "Không có hình thức nộp hồ sơ này.", "en": "There is no such filing channel."},
+	CodeProfileUnknown:  {"vi": "Bộ phiếu không có câu hỏi thông tin này.", "en": "The instrument has no such profile question."},
+	CodeOptionUnknown:   {"vi": "Không có lựa chọn này.", "en": "There is no such option."},
+	CodeHelpedUnknown:   {"vi": "Không có lựa chọn này về người giúp trả lời.", "en": "There is no such choice of helper."},
+	CodeLanguageUnknown: {"vi": "Bộ phiếu không có ngôn ngữ này.", "en": "The instrument has no such language."},
+	CodeFutureAnswer:    {"vi": "Thời điểm trả lời ở tương lai.", "en": "The answer is dated in the future."},
+	CodeOutsideRound:    {"vi": "Thời điểm trả lời nằm ngoài đợt khảo sát.", "en": "The answer is dated outside the round."},
+	CodeDrawRequired:    {"vi": "Đợt chọn mẫu cần tầng, đơn vị chọn mẫu và quyền số.", "en": "A drawn round needs stratum, sampling unit and weight."},
+	CodeDrawInvalid:     {"vi": "Thông tin chọn mẫu không hợp lệ.", "en": "The sampling information is not valid."},
+	CodeDuplicate:       {"vi": "Mã bị trùng.", "en": "The id occurs twice."},
+	CodeReference:       {"vi": "Tham chiếu đến mục không tồn tại.", "en": "It refers to something that does not exist."},
+	CodeUnverifiable:    {"vi": "Bộ phiếu đã ban hành thì không sửa được; hãy tạo phiên bản mới.", "en": "A published instrument cannot change; make a new version."},
+}
+
+// Message returns the sentence for a code in the language lang (Vietnamese
+// where lang is missing), and the code itself where there is none.
+func Message(code Code, lang string) string {
+	if t, ok := messages[code]; ok {
+		return t.In(lang)
+	}
+	return string(code)
+}

@@ -1,0 +1,215 @@
+package survey
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"fmt"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Channel is how an answer came (hình thức khảo sát). It is set by the door
+// through which it came in, never by the sender.
+type Channel string
+
+// The channels.
+const (
+	ChannelQR          Channel = "qr"
+	ChannelKiosk       Channel = "kiosk"
+	ChannelPaper       Channel = "paper"
+	ChannelInterviewer Channel = "interviewer"
+	ChannelPhone       Channel = "phone"
+	ChannelInvite      Channel = "invite"
+)
+
+// Channels lists them in the order of reports.
+var Channels = []Channel{ChannelQR, ChannelKiosk, ChannelPaper, ChannelInterviewer, ChannelPhone, ChannelInvite}
+
+// Door is what let an answer in: the static code of a desk, or a one-time
+// slip. It says nothing about the truth of the answer.
+type Door string
+
+// The doors.
+const (
+	DoorOpen Door = "open"
+	DoorSlip Door = "slip"
+	// DoorStaff is the import of paper forms and other files.
+	DoorStaff Door = "staff"
+)
+
+// Filings are the filing channels (hình thức nộp hồ sơ): trực tiếp, trực
+// tuyến, bưu chính.
+var Filings = []string{"counter", "online", "post"}
+
+// Helps are the answers to "did you answer alone": alone, with a relative's
+// help, with an official's help, with an official watching.
+var Helps = []string{"alone", "relative", "official", "watched"}
+
+// Flags are marks on the quality of an answer. A flagged answer is kept;
+// reports can be had with and without.
+type Flags uint32
+
+// The flags, as bits.
+const (
+	// FlagStraightLine: at least 10 items carry a level and all the same one.
+	FlagStraightLine Flags = 1 << iota
+	// FlagOutsideHours: given before 6:00 or after 20:00 in Vietnam, when no
+	// office is open.
+	FlagOutsideHours
+)
+
+var flagNames = []struct {
+	bit  Flags
+	name string
+}{{FlagStraightLine, "straight_line"}, {FlagOutsideHours, "outside_hours"}}
+
+// Names lists the names of the set flags.
+func (f Flags) Names() []string {
+	var names []string
+	for _, n := range flagNames {
+		if f&n.bit != 0 {
+			names = append(names, n.name)
+		}
+	}
+	return names
+}
+
+// ParseFlags reads the names that [Flags.Names] gives.
+func ParseFlags(names []string) (Flags, error) {
+	var f Flags
+next:
+	for _, name := range names {
+		for _, n := range flagNames {
+			if n.name == name {
+				f |= n.bit
+				continue next
+			}
+		}
+		return 0, fmt.Errorf("unknown flag %.30q", name)
+	}
+	return f, nil
+}
+
+// Profile holds the answers to profile questions, question id → option id.
+type Profile map[string]string
+
+// String writes the profile in one canonical line, "age=25-34;gender=nam".
+func (p Profile) String() string {
+	if len(p) == 0 {
+		return ""
+	}
+	pairs := make([]string, 0, len(p))
+	for k, v := range p {
+		pairs = append(pairs, k+"="+v)
+	}
+	sort.Strings(pairs)
+	return strings.Join(pairs, ";")
+}
+
+// ParseProfile reads what [Profile.String] writes.
+func ParseProfile(s string) Profile {
+	if s == "" {
+		return nil
+	}
+	p := Profile{}
+	for pair := range strings.SplitSeq(s, ";") {
+		k, v, _ := strings.Cut(pair, "=")
+		p[k] = v
+	}
+	return p
+}
+
+// Draw says how a person came into the sample of a drawn round.
+type Draw struct {
+	Stratum string `json:"stratum"`
+	PSU     string `json:"psu"`
+	// Weight is the inverse of the probability of selection, > 0.
+	Weight float64 `json:"weight"`
+}
+
+// Response is one person's answers, as stored. Nothing in it says who.
+type Response struct {
+	ID         ID
+	Round      string
+	Instrument string
+	Version    int
+	Desk       string
+	// Unit is the desk's unit when the answer was given.
+	Unit string
+	// Field is the service field the person came for, "" when not said.
+	Field string
+	// Filing is the filing channel, "" when not said.
+	Filing  string
+	Answers Answers
+	// Module names the items that a split form asked, "" for a full form.
+	Module   string
+	Profile  Profile
+	Helped   string
+	Comment  string
+	Language string
+	Channel  Channel
+	Door     Door
+	// Answered and Received are whole hours in UTC.
+	Answered time.Time
+	Received time.Time
+	Flags    Flags
+	// Draw is nil but in rounds with a drawn sample.
+	Draw *Draw
+	// Digest and Receipt are set by [Seal].
+	Digest  []byte
+	Receipt []byte
+}
+
+// Keys are the secrets that [Seal] needs. Both are derived from the root
+// secret, each for its own purpose.
+type Keys struct {
+	Digest  []byte
+	Receipt []byte
+}
+
+// Seal sets what the store compares and finds a response by: Receipt, the hash
+// of its withdrawal code, and Digest, a keyed HMAC-SHA-256 over what the client
+// said. Receive time, flags and repaired times stay out of the digest, or a
+// double tap would look like other content; it is keyed, because a few answers
+// can be guessed.
+func Seal(r *Response, keys Keys) error {
+	if r.Receipt == nil {
+		hash, err := ReceiptHash(Receipt(keys.Receipt, r.ID))
+		if err != nil {
+			return fmt.Errorf("seal a response: %w", err)
+		}
+		r.Receipt = hash
+	}
+	mac := hmac.New(sha256.New, keys.Digest)
+	writeParts(mac, "1", r.Round, r.Desk, r.Instrument, strconv.Itoa(r.Version), r.Field, r.Filing,
+		string(r.Answers), r.Module, r.Profile.String(), r.Helped, r.Comment, string(r.Receipt))
+	if d := r.Draw; d != nil {
+		writeParts(mac, d.Stratum, d.PSU, strconv.FormatFloat(d.Weight, 'g', -1, 64))
+	}
+	r.Digest = mac.Sum(nil)
+	return nil
+}
+
+// Valid reports whether a response is a valid one (phiếu hợp lệ): at least the
+// share minAnswered (0 … 1) of the items it was asked carry a level.
+func Valid(a Answers, minAnswered float64) bool {
+	asked := a.Asked()
+	return asked > 0 && float64(a.Levels()) >= minAnswered*float64(asked)
+}
+
+// Standing is what decides whether a response counts.
+type Standing struct {
+	// Valid is the result of [Valid].
+	Valid bool
+	// Excluded: staff put it aside, with a reason, in the exclusion log.
+	Excluded bool
+	Flags    Flags
+}
+
+// Counts is the one rule for which responses enter an index. withFlagged says
+// whether flagged answers do.
+func Counts(s Standing, withFlagged bool) bool {
+	return s.Valid && !s.Excluded && (withFlagged || s.Flags == 0)
+}

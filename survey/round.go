@@ -1,0 +1,100 @@
+package survey
+
+import "time"
+
+// The designs of a round: how its respondents came to answer. STATS: "What a
+// one-stop round is". The design decides how an interval is computed and what
+// a verdict may say.
+const (
+	// DesignVisitors: whoever came and chose to answer.
+	DesignVisitors = "visitors"
+	// DesignDrawn: a recorded random draw; strata, sampling units, their
+	// population counts and weights come with the answers.
+	DesignDrawn = "drawn"
+)
+
+// The states of a round.
+const (
+	StatusDraft  = "draft"
+	StatusOpen   = "open"
+	StatusClosed = "closed"
+)
+
+// Round is a period in which one instrument is used, with its target (đợt
+// khảo sát).
+type Round struct {
+	ID    string `json:"id" validate:"required,code"`
+	Title Text   `json:"title" validate:"text"`
+	// Instrument and Version are what forms of the round show. Answers to any
+	// published version of the same instrument are taken, since a tablet may be
+	// stale.
+	Instrument string `json:"instrument" validate:"required,code"`
+	Version    int    `json:"version" validate:"gte=1"`
+	Design     string `json:"design" validate:"oneof=visitors drawn"`
+	// Form is which items a person is asked. Only "full" exists so far.
+	Form   string `json:"form" validate:"oneof=full"`
+	Status string `json:"status" validate:"oneof=draft open closed"`
+	// First and Last are the first and last day, in Vietnam.
+	First Date `json:"first" validate:"required,datetime=2006-01-02"`
+	Last  Date `json:"last" validate:"required,datetime=2006-01-02"`
+	// Target is the share of satisfied people aimed at, in percent.
+	Target float64 `json:"target" validate:"gt=0,lte=100"`
+	// UnitTargets replaces Target for single units, in percent.
+	UnitTargets map[string]float64 `json:"unit_targets,omitempty" validate:"dive,gt=0,lte=100"`
+	// PrimaryChannel makes the headline; the others stand beside it. Empty
+	// means that all channels are pooled, which the report then says.
+	PrimaryChannel Channel `json:"primary_channel,omitempty" validate:"omitempty,oneof=qr kiosk paper interviewer phone invite"`
+	// MinAnswered is the share of asked items that must carry a level for a
+	// response to be valid; 0 means one half.
+	MinAnswered float64 `json:"min_answered,omitempty" validate:"gte=0,lte=1"`
+	// Looks is how many times a verdict is planned while the round runs; the
+	// error is shared among them (Bonferroni). 0 means one, at the end.
+	Looks int `json:"looks,omitempty" validate:"gte=0,lte=100"`
+	// Units that take part; empty means all.
+	Units []string `json:"units,omitempty" validate:"max=10000,dive,required"`
+}
+
+// ValidShare is MinAnswered with its default of one half.
+func (r *Round) ValidShare() float64 {
+	if r.MinAnswered == 0 {
+		return 0.5
+	}
+	return r.MinAnswered
+}
+
+// UnitTarget is the target of one unit, in percent.
+func (r *Round) UnitTarget(unit string) float64 {
+	if t, ok := r.UnitTargets[unit]; ok {
+		return t
+	}
+	return r.Target
+}
+
+// Includes reports whether a unit takes part.
+func (r *Round) Includes(unit string) bool {
+	for _, u := range r.Units {
+		if u == unit {
+			return true
+		}
+	}
+	return len(r.Units) == 0
+}
+
+// OpenAt says whether the round takes answers given at t: "" when it does, or
+// the code of why not.
+func (r *Round) OpenAt(t time.Time) Code {
+	day := DateOf(t)
+	switch {
+	case r.Status == StatusDraft, r.Status == StatusOpen && day < r.First:
+		return CodeRoundNotOpen
+	case r.Status == StatusClosed, day > r.Last:
+		return CodeRoundClosed
+	}
+	return ""
+}
+
+// Interim reports whether t is before the end of the round, so that a verdict
+// is not final.
+func (r *Round) Interim(t time.Time) bool {
+	return r.Status != StatusClosed && DateOf(t) <= r.Last
+}
