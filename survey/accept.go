@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -268,7 +269,7 @@ func qualityFlags(r *Response, from Origin) Flags {
 // clip bounds what an error repeats of a client's text.
 func clip(s string) string {
 	if len(s) > 40 {
-		return s[:40]
+		return strings.ToValidUTF8(s[:40], "")
 	}
 	return s
 }

@@ -3,6 +3,7 @@ package survey
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -42,7 +43,7 @@ const (
 	CodeDrawInvalid     Code = "draw_invalid"
 	CodeDuplicate       Code = "duplicate"
 	CodeReference       Code = "reference_unknown"
-	CodeUnverifiable    Code = "published_changed"
+	CodePublished    Code = "published_changed"
 )
 
 // FieldError is one thing wrong with one field. Field is the JSON path of the
@@ -92,10 +93,12 @@ func (p *problems) add(field string, code Code, detail ...any) {
 	p.list = append(p.list, FieldError{Field: field, Code: code, Detail: fmt.Sprint(detail...)})
 }
 
-// err returns the gathered problems as an error, nil when there are none.
+// err returns the gathered problems as an error, nil when there are none, by
+// field, since some were found in the order of a map.
 func (p *problems) err() error {
 	if len(p.list) == 0 {
 		return nil
 	}
+	slices.SortStableFunc(p.list, func(a, b FieldError) int { return strings.Compare(a.Field, b.Field) })
 	return &Error{Fields: p.list}
 }
