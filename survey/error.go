@@ -43,7 +43,7 @@ const (
 	CodeDrawInvalid     Code = "draw_invalid"
 	CodeDuplicate       Code = "duplicate"
 	CodeReference       Code = "reference_unknown"
-	CodePublished    Code = "published_changed"
+	CodePublished       Code = "published_changed"
 )
 
 // FieldError is one thing wrong with one field. Field is the JSON path of the
