@@ -1,0 +1,144 @@
+package stats
+
+// Why a number is not given: values of the Reason fields. "" means given.
+const (
+	// ReasonNoAnswers: no row of the domain has a level there.
+	ReasonNoAnswers = "no_answers"
+	// ReasonNoPopulation: every row is of units without any population
+	// figure, so nothing can be weighted.
+	ReasonNoPopulation = "no_population"
+	// ReasonUncovered: every row is of units with too few counted answers to
+	// be weighted.
+	ReasonUncovered = "uncovered"
+	// ReasonIncomplete: a composite needs an item that nobody in the domain
+	// answered. Weights are never renormalised.
+	ReasonIncomplete = "incomplete_criteria"
+	// ReasonTooFewPSUs: no degrees of freedom, the domain has one PSU in
+	// each of its strata; no standard error.
+	ReasonTooFewPSUs = "too_few_psus"
+	// ReasonLonelyPSU: a stratum of the draw has one PSU of several, so its
+	// variance is not known; no standard error.
+	ReasonLonelyPSU = "lonely_psu"
+	// ReasonNoVariation: the standard error is 0 though the answers are not
+	// unanimous (every PSU of a stratum alike); no interval.
+	ReasonNoVariation = "no_variation"
+)
+
+// Estimate is one share of satisfied answers, or a mean of such shares.
+// Everything is in proportion (0 to 1). No field is ever NaN or infinite; the
+// Has fields say which values exist, the others are 0.
+type Estimate struct {
+	// N is the number of rows behind it: with a level of the item, or, for
+	// factors and indices, all rows of the domain. Rows of weight 0 are not
+	// among them in weighted estimates.
+	N int
+	// P is the estimate.
+	P float64
+	// SE is its Taylor-linearised standard error.
+	SE float64
+	// DF is PSUs less strata that contain the domain.
+	DF int
+	// Deff is the variance over that of a simple random sample of N rows
+	// (Drawn: without replacement from the estimated population). For
+	// factors and indices the simple random variance is that of the same
+	// linearised values.
+	Deff float64
+	// NEff is P(1−P)/SE², for items only (of a mean of shares it is no
+	// sample size); N for a unanimous item.
+	NEff float64
+	// NStar is NEff corrected for the degrees of freedom, as ShareInterval
+	// gives it; items only.
+	NStar float64
+	// CI is the confidence interval at Plan.Level, CIMethod its name
+	// (ShareInterval for items, CompositeInterval for factors and indices).
+	CI       Interval
+	CIMethod string
+
+	HasP, HasSE, HasDeff, HasNEff, HasCI bool
+	// Reason is the first cause of something missing, "" if all is there.
+	Reason string
+}
+
+// Estimates are the estimates of one domain with one set of weights.
+type Estimates struct {
+	N          int     // rows that bear weight
+	PSUs       int     // with at least one of those rows
+	Strata     int     // with at least one, after merging (Visitors)
+	SumWeights float64 // estimated population of the domain, N̂
+	Items      []Estimate
+	Factors    []Estimate // combined as the headline method does
+	Index      []Estimate // one for each method
+}
+
+// Domain is the total or a group.
+type Domain struct {
+	// N is the number of counted rows in the domain.
+	N int
+	// PSUs and Strata have at least one of them.
+	PSUs, Strata int
+	// Counts is the number of rows for each item and code, in the order of
+	// the levels 1 to 5, then not asked, blank, not applicable, broken off.
+	Counts [][Codes]int
+	// Incomplete: an item that the headline method gives weight has fewer
+	// than five levels here ("thiếu tiêu chí"): no rank, no verdict.
+	Incomplete bool
+	// Population is the number of results returned in the cells of this
+	// domain in the whole round, whatever the filters by day and person say.
+	// PopulationKnown is false where the domain is not made of whole cells,
+	// or none of them has a figure.
+	Population      float64
+	PopulationKnown bool
+	// Exceeds: a weight cell of rows in this domain has more counted answers
+	// than results returned (answers_exceed_transactions): no verdict.
+	Exceeds bool
+
+	// Weighted has the design's weights, Unweighted weight 1 with the same
+	// strata and PSUs. Nil with a reason where there are none.
+	Weighted         *Estimates
+	WeightedReason   string
+	Unweighted       *Estimates
+	UnweightedReason string
+}
+
+// WeightCell is a cell of the visitors design as it was weighted, after
+// merging.
+type WeightCell struct {
+	Members []int32 // indices of Plan.Cells, ascending
+	Unit    int32
+	N       float64 // results returned, ΣN of the members
+	Answers int     // counted answers of the whole round
+	Weight  float64 // N / Answers; 0 where not covered
+	Reason  string  // ReasonUncovered or ReasonNoPopulation: left out of the weights
+	Exceeds bool    // more answers than results returned, here or in a member
+}
+
+// UnitState is a unit's part in the weights.
+type UnitState struct {
+	Answers    int     // counted answers of the whole round
+	Population float64 // results returned, all cells
+	Reason     string  // ReasonUncovered or ReasonNoPopulation: left out
+	Exceeds    bool    // more answers than results returned in one of its cells
+}
+
+// Result is a report's numbers.
+type Result struct {
+	Total  Domain
+	Groups []Domain // by group number
+
+	// PlaceRows is, for each place, the number of rows inside the limits of
+	// day and person, counted or not, whatever Place.In says: what channels,
+	// doors and flags are counted from.
+	PlaceRows []int
+
+	Cells []WeightCell // Visitors: by unit, then smallest member
+	Units []UnitState  // Visitors: by unit
+	// ExceedingCells are the cells of the plan with a population and more
+	// counted answers than that.
+	ExceedingCells []int32
+	// WeightRatio is the largest cell weight over the smallest, 0 without
+	// cells (Visitors), or of the counted rows' positive weights (Drawn).
+	WeightRatio float64
+	// LonelyPSUs is the number of strata with one PSU after merging
+	// (Visitors: units with one desk-day in all; Drawn: not fully sampled).
+	LonelyPSUs int
+}
