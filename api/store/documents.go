@@ -1,0 +1,198 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+
+	"sipas/survey"
+)
+
+// The sets of staff documents.
+const (
+	setInstruments = "instruments"
+	setFields      = "fields"
+	setProcedures  = "procedures"
+	setUnits       = "units"
+	setDesks       = "desks"
+	setRounds      = "rounds"
+	setPopulations = "populations"
+	setTokens      = "tokens"
+)
+
+func knownSets() iter.Seq[string] {
+	return slices.Values([]string{setInstruments, setFields, setProcedures, setUnits, setDesks, setRounds, setPopulations, setTokens})
+}
+
+// documentSets holds the stored documents by set.
+type documentSets map[string][]Document
+
+// view decodes and checks the documents.
+func (d documentSets) view() (*View, error) {
+	docs, err := d.decode()
+	if err != nil {
+		return nil, err
+	}
+	catalogue, err := survey.NewCatalogue(docs)
+	if err != nil {
+		return nil, fmt.Errorf("stored staff documents: %w", err)
+	}
+	tokens, err := decodeSet[Token](d, setTokens)
+	if err != nil {
+		return nil, err
+	}
+	view := &View{Catalogue: catalogue, tokens: map[string]Token{}}
+	for _, t := range tokens {
+		view.tokens[t.Hash] = t
+	}
+	return view, nil
+}
+
+func (d documentSets) decode() (survey.Documents, error) {
+	var docs survey.Documents
+	var errs [7]error
+	docs.Instruments, errs[0] = decodeSet[survey.Instrument](d, setInstruments)
+	docs.Fields, errs[1] = decodeSet[survey.ServiceField](d, setFields)
+	docs.Procedures, errs[2] = decodeSet[survey.Procedure](d, setProcedures)
+	docs.Units, errs[3] = decodeSet[survey.Unit](d, setUnits)
+	docs.Desks, errs[4] = decodeSet[survey.Desk](d, setDesks)
+	docs.Rounds, errs[5] = decodeSet[survey.Round](d, setRounds)
+	docs.Populations, errs[6] = decodeSet[survey.Population](d, setPopulations)
+	return docs, errors.Join(errs[:]...)
+}
+
+func decodeSet[T any](d documentSets, set string) ([]T, error) {
+	list := make([]T, len(d[set]))
+	for i, doc := range d[set] {
+		if err := json.Unmarshal(doc.Body, &list[i]); err != nil {
+			return nil, fmt.Errorf("%w: %s/%s: %w", ErrCorrupt, set, doc.ID, err)
+		}
+	}
+	return list, nil
+}
+
+// Documents returns all staff documents but the tokens.
+func (s *Store) Documents() (survey.Documents, error) {
+	s.loading.Lock()
+	defer s.loading.Unlock()
+	return s.documents.decode()
+}
+
+// PutResult counts what [Store.PutDocuments] did.
+type PutResult struct {
+	Added, Changed, Unchanged int
+}
+
+// PutDocuments adds documents and replaces those of the same id. Nothing is
+// written unless old and new documents together hold; a published instrument
+// cannot change (survey.CodePublished). ErrStale when somebody else changed a
+// document meanwhile: what was written by then stays, and calling again is
+// safe.
+func (s *Store) PutDocuments(ctx context.Context, d survey.Documents) (PutResult, error) {
+	var result PutResult
+	if err := s.Refresh(ctx); err != nil {
+		return result, err
+	}
+	s.loading.Lock()
+	changes, err := s.documents.changes(d)
+	s.loading.Unlock()
+	if err != nil {
+		return result, err
+	}
+	for set := range knownSets() {
+		for _, c := range changes[set] {
+			switch {
+			case c.unchanged:
+				result.Unchanged++
+				continue
+			case c.doc.Revision == 0:
+				result.Added++
+			default:
+				result.Changed++
+			}
+			if _, err := s.engine.Put(ctx, set, c.doc); err != nil {
+				return result, fmt.Errorf("put %s/%s: %w", set, c.doc.ID, err)
+			}
+		}
+	}
+	return result, s.Refresh(ctx)
+}
+
+// change is a document that PutDocuments was given, with the revision of the
+// stored one it replaces.
+type change struct {
+	doc       Document
+	unchanged bool
+}
+
+// changes compares new documents with the stored ones and checks both together.
+func (d documentSets) changes(docs survey.Documents) (map[string][]change, error) {
+	merged := maps.Clone(d)
+	changes := map[string][]change{}
+	var errs []error
+	gather := func(set string, n int, item func(i int) (id string, value any)) {
+		stored := map[string]int{}
+		merged[set] = slices.Clone(d[set])
+		for i, doc := range merged[set] {
+			stored[doc.ID] = i
+		}
+		for i := range n {
+			id, value := item(i)
+			body, err := json.Marshal(value)
+			if err != nil {
+				errs = append(errs, fmt.Errorf("%s/%s: %w", set, id, err))
+				continue
+			}
+			c := change{doc: Document{ID: id, Body: body}}
+			if at, ok := stored[id]; ok {
+				c.doc.Revision = merged[set][at].Revision
+				c.unchanged = sameJSON(merged[set][at].Body, body)
+				if set == setInstruments && !c.unchanged && published(merged[set][at].Body) {
+					errs = append(errs, &survey.Error{Fields: []survey.FieldError{{Field: "instruments/" + id, Code: survey.CodePublished}}})
+				}
+				merged[set][at].Body = body
+			} else {
+				merged[set] = append(merged[set], c.doc)
+			}
+			changes[set] = append(changes[set], c)
+		}
+	}
+	gather(setInstruments, len(docs.Instruments), func(i int) (string, any) { return docs.Instruments[i].Key(), docs.Instruments[i] })
+	gather(setFields, len(docs.Fields), func(i int) (string, any) { return docs.Fields[i].ID, docs.Fields[i] })
+	gather(setProcedures, len(docs.Procedures), func(i int) (string, any) { return docs.Procedures[i].ID, docs.Procedures[i] })
+	gather(setUnits, len(docs.Units), func(i int) (string, any) { return docs.Units[i].ID, docs.Units[i] })
+	gather(setDesks, len(docs.Desks), func(i int) (string, any) { return docs.Desks[i].ID, docs.Desks[i] })
+	gather(setRounds, len(docs.Rounds), func(i int) (string, any) { return docs.Rounds[i].ID, docs.Rounds[i] })
+	gather(setPopulations, len(docs.Populations), func(i int) (string, any) { return docs.Populations[i].Key(), docs.Populations[i] })
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	all, err := merged.decode()
+	if err != nil {
+		return nil, err
+	}
+	_, err = survey.NewCatalogue(all)
+	return changes, err
+}
+
+func published(body []byte) bool {
+	var in survey.Instrument
+	return json.Unmarshal(body, &in) == nil && in.Published
+}
+
+// sameJSON compares two JSON texts by meaning: an engine may give a body back
+// with other spaces and another order of keys.
+func sameJSON(a, b []byte) bool {
+	var x, y any
+	if json.Unmarshal(a, &x) != nil || json.Unmarshal(b, &y) != nil {
+		return false
+	}
+	p, errP := json.Marshal(x)
+	q, errQ := json.Marshal(y)
+	return errP == nil && errQ == nil && bytes.Equal(p, q)
+}

@@ -1,0 +1,123 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"sipas/survey"
+)
+
+// pollEvery is how often a server looks whether staff documents were changed
+// by another one, so that a revocation holds everywhere within two seconds.
+const pollEvery = time.Second
+
+// Store keeps responses and staff documents; it is what the rest of the service
+// calls. All methods may be called from many goroutines.
+type Store struct {
+	engine Engine
+	secret Secret
+	keys   survey.Keys
+	log    *slog.Logger
+
+	loading   sync.Mutex // one reload at a time
+	revisions map[string]int64
+	documents documentSets
+	view      atomic.Pointer[View]
+
+	stop func()
+	done chan struct{}
+}
+
+// View is an immutable picture of the staff documents at one moment.
+type View struct {
+	*survey.Catalogue
+	tokens map[string]Token
+}
+
+// Open starts a Store on an engine: it loads the staff documents and from then
+// on follows their changes. The Store owns the engine and closes it.
+func Open(ctx context.Context, engine Engine, secret Secret, log *slog.Logger) (*Store, error) {
+	s := &Store{engine: engine, secret: secret, keys: secret.SurveyKeys(), log: log, documents: documentSets{}, done: make(chan struct{})}
+	if err := s.Refresh(ctx); err != nil {
+		return nil, errors.Join(err, engine.Close())
+	}
+	polling, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	go s.poll(polling)
+	return s, nil
+}
+
+// Close stops following changes and closes the engine.
+func (s *Store) Close() error {
+	s.stop()
+	<-s.done
+	return s.engine.Close()
+}
+
+// Ping returns nil when the store can take answers now.
+func (s *Store) Ping(ctx context.Context) error { return s.engine.Ping(ctx) }
+
+// View returns the staff documents as they stand, never nil. Two calls return
+// the same pointer as long as nothing changed.
+func (s *Store) View() *View { return s.view.Load() }
+
+// Key derives a key for a purpose from the root secret.
+func (s *Store) Key(purpose string) []byte { return s.secret.Key(purpose) }
+
+// Receipt returns the code by which its giver can withdraw the response id.
+func (s *Store) Receipt(id survey.ID) string { return survey.Receipt(s.keys.Receipt, id) }
+
+func (s *Store) poll(ctx context.Context) {
+	defer close(s.done)
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := s.Refresh(ctx); err != nil && ctx.Err() == nil {
+				s.log.Warn("staff documents could not be read again", "error", err)
+			}
+		}
+	}
+}
+
+// Refresh reads what changed in the staff documents now, rather than at the
+// next poll. When what is stored does not hold together, the view stays as it
+// was and the error says why.
+func (s *Store) Refresh(ctx context.Context) error {
+	s.loading.Lock()
+	defer s.loading.Unlock()
+	revisions, err := s.engine.SetRevisions(ctx)
+	if err != nil {
+		return fmt.Errorf("read set revisions: %w", err)
+	}
+	changed := s.view.Load() == nil
+	for set := range knownSets() {
+		if revisions[set] == s.revisions[set] {
+			continue
+		}
+		docs, _, err := s.engine.List(ctx, set)
+		if err != nil {
+			return fmt.Errorf("read set %s: %w", set, err)
+		}
+		s.documents[set] = docs
+		changed = true
+	}
+	if !changed {
+		return nil
+	}
+	view, err := s.documents.view()
+	if err != nil {
+		return err
+	}
+	s.revisions = revisions
+	s.view.Store(view)
+	return nil
+}
