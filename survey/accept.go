@@ -92,7 +92,7 @@ func Accept(c *Catalogue, s Submission, from Origin, now time.Time) (Response, e
 	if err := p.err(); err != nil {
 		return Response{}, err
 	}
-	r.Flags |= qualityFlags(&r, from)
+	r.Flags |= QualityFlags(&r)
 	return r, nil
 }
 
@@ -244,8 +244,9 @@ func acceptDraw(p *problems, round *Round, d *Draw) {
 	}
 }
 
-// qualityFlags applies the rules stated at the flags.
-func qualityFlags(r *Response, from Origin) Flags {
+// QualityFlags applies the rules stated at the flags to an answer with its
+// door and answer time.
+func QualityFlags(r *Response) Flags {
 	var f Flags
 	if n := r.Answers.Levels(); n >= 10 {
 		for level := byte('1'); level <= '5'; level++ {
@@ -260,7 +261,7 @@ func qualityFlags(r *Response, from Origin) Flags {
 			}
 		}
 	}
-	if hour := r.Answered.In(VietnamTime()).Hour(); from.Door != DoorStaff && (hour < 6 || hour >= 20) {
+	if hour := r.Answered.In(VietnamTime()).Hour(); r.Door != DoorStaff && (hour < 6 || hour >= 20) {
 		f |= FlagOutsideHours
 	}
 	return f
