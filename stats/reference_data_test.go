@@ -296,7 +296,7 @@ func refPostStratify(s *Sample, t *table, raw json.RawMessage) (*Sample, error) 
 		Method string
 		Vars   []string
 		Cells  []struct {
-			Key map[string]string
+			Key map[string]any
 			N   float64
 		}
 	}
@@ -307,7 +307,7 @@ func refPostStratify(s *Sample, t *table, raw json.RawMessage) (*Sample, error) 
 	for _, cell := range step.Cells {
 		var key []string
 		for _, name := range step.Vars {
-			key = append(key, cell.Key[name])
+			key = append(key, fmt.Sprint(cell.Key[name]))
 		}
 		totals[strings.Join(key, "|")] = cell.N
 	}
