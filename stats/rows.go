@@ -30,7 +30,7 @@ type Row struct {
 	// Day is the local date of the answer in days since 2000-01-01.
 	Day uint16
 	// Weight is the design weight; kept in weighted blocks only (drawn
-	// rounds). Finite and not negative.
+	// rounds). Finite and positive.
 	Weight float64
 	// Answers has one character for each item: '1'..'5' a level, '.' not
 	// asked, '-' left blank, 'n' not applicable, 'x' broken off.
@@ -301,13 +301,13 @@ func (b *Builder) Len() int { return len(b.psu) }
 
 // Add takes one answer. It refuses, and leaves the builder as it was, an
 // answer with another number of items, a character that is no code, a weight
-// that is negative or not finite, or one answer more than 2³²−1.
+// that is not positive and finite, or one answer more than 2³²−1.
 func (b *Builder) Add(row Row) error {
 	r := b.rows
 	switch {
 	case len(row.Answers) != r.items:
 		return fmt.Errorf("stats: %d answers for %d items", len(row.Answers), r.items)
-	case r.weighted && !(row.Weight >= 0 && row.Weight <= math.MaxFloat64):
+	case r.weighted && !(row.Weight > 0 && row.Weight <= math.MaxFloat64):
 		return fmt.Errorf("stats: weight %v", row.Weight)
 	case len(b.psu) == math.MaxUint32:
 		return fmt.Errorf("stats: more than %d answers in a block", uint32(math.MaxUint32))
