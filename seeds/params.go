@@ -20,8 +20,9 @@ type Params struct {
 	// UnitSD spreads the units, at evenly spaced quantiles, so that good and bad
 	// ones occur whatever the seed.
 	UnitSD float64
-	// DeskSD, FieldSD and ItemSD spread desks, service fields and items.
-	DeskSD, FieldSD, ItemSD float64
+	// DeskSD, FieldSD, FactorSD and ItemSD spread desks, service fields, the
+	// instrument's factors and their items.
+	DeskSD, FieldSD, FactorSD, ItemSD float64
 	// DaySD is what the people of one desk on one day share.
 	DaySD float64
 	// PersonSD is what one person's answers share.
@@ -64,7 +65,7 @@ type Params struct {
 func DefaultParams() Params {
 	return Params{
 		Seed: 2640, Answers: 24_000, Days: 40,
-		Base: 1.50, UnitSD: 0.46, DeskSD: 0.12, FieldSD: 0.08, ItemSD: 0.15, DaySD: 0.15, PersonSD: 0.9,
+		Base: 1.50, UnitSD: 0.40, DeskSD: 0.12, FieldSD: 0.08, FactorSD: 0.15, ItemSD: 0.15, DaySD: 0.15, PersonSD: 0.9,
 		StraightLine: 0.02, NAFeedback: 0.35, NAOther: 0.01, Blank: 0.01, BrokenOff: 0.04,
 		Kiosk: 0.17, Paper: 0.08, Evening: 0.005, Stated: 0.8, Comments: 0.02, TinyUnits: 1,
 	}

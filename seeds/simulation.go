@@ -34,6 +34,8 @@ type Simulation struct {
 	desks     []survey.Desk
 	cells     []cell
 	questions []question
+	// feedbackFrom is the first item of the last of several factors
+	feedbackFrom int
 	// returned counts results by unit × field × filing: what offices report
 	returned []returned
 	// items holds the item effects, day one effect for each desk and day
@@ -106,6 +108,10 @@ func Simulate(d survey.Documents, round string, p Params) (*Simulation, error) {
 	}
 	s := &Simulation{params: p, round: *r, in: c.Instruments[survey.InstrumentKey(r.Instrument, r.Version)]}
 	s.questions = questions(s.in)
+	s.feedbackFrom = len(s.in.Items())
+	if f := s.in.FactorItems(); len(f) > 1 {
+		s.feedbackFrom = f[len(f)-1][0]
+	}
 	served := map[string]bool{}
 	for _, desk := range d.Desks {
 		if r.Includes(desk.Unit) && (desk.ValidTo == "" || desk.ValidTo >= r.Last) && desk.ValidFrom <= r.First {
@@ -131,24 +137,7 @@ func (s *Simulation) drawEffects() {
 	p, rng := s.params, rand.New(rand.NewPCG(s.params.Seed, streamEffects))
 	spread := func(sd float64) float64 { return math.Exp(sd * rng.NormFloat64()) }
 
-	s.items = make([]float64, len(s.in.Items()))
-	mean := 0.0
-	for i := range s.items {
-		s.items[i] = p.ItemSD * rng.NormFloat64()
-	}
-	if f := s.in.FactorItems(); len(f) > 1 {
-		// how feedback is handled is judged worst everywhere
-		for _, i := range f[len(f)-1] {
-			s.items[i] -= 2 * p.ItemSD
-		}
-	}
-	for _, x := range s.items {
-		mean += x / float64(len(s.items))
-	}
-	for i := range s.items {
-		s.items[i] -= mean
-	}
-
+	s.drawItems(rng)
 	fields := map[string]fieldModel{}
 	unitSize, size := make([]float64, len(s.units)), 0.0
 	byUnit := make([][]int, len(s.units))
@@ -174,9 +163,12 @@ func (s *Simulation) drawEffects() {
 	transactions := float64(cmp.Or(p.Transactions, 12*p.Answers))
 	rank := rng.Perm(len(s.units))
 	for u := range s.units {
+		z := quantile((float64(rank[u]) + 0.5) / float64(len(s.units)))
 		s.drawUnit(rng, u, byUnit[u], fields, unitModel{
-			effect:       p.Base + p.UnitSD*quantile((float64(rank[u])+0.5)/float64(len(s.units))),
-			willing:      spread(0.25),
+			effect: p.Base + p.UnitSD*z,
+			// better units get more answers, or unweighted figures would be
+			// right by chance
+			willing:      spread(0.2) * math.Exp(0.2*z),
 			transactions: transactions * unitSize[u] / size,
 		})
 	}
@@ -189,6 +181,27 @@ func (s *Simulation) drawEffects() {
 	s.day = make([]float64, len(s.desks)*p.Days)
 	for i := range s.day {
 		s.day[i] = p.DaySD * rng.NormFloat64()
+	}
+}
+
+// drawItems draws the factors and items, centred so that Base is the average.
+func (s *Simulation) drawItems(rng *rand.Rand) {
+	p := s.params
+	s.items = make([]float64, len(s.in.Items()))
+	mean := 0.0
+	for _, members := range s.in.FactorItems() {
+		factor := p.FactorSD * rng.NormFloat64()
+		if members[0] >= s.feedbackFrom {
+			// how feedback is handled is judged worst everywhere
+			factor = -2 * p.FactorSD
+		}
+		for _, i := range members {
+			s.items[i] = factor + p.ItemSD*rng.NormFloat64()
+			mean += s.items[i] / float64(len(s.items))
+		}
+	}
+	for i := range s.items {
+		s.items[i] -= mean
 	}
 }
 

@@ -107,7 +107,7 @@ func (s *Simulation) TrueIndex(method, unit string) float64 {
 func (s *Simulation) answerRate(i int) float64 {
 	p, n := s.params, len(s.items)
 	rate := 1 - p.Blank
-	if s.feedback(i) {
+	if i >= s.feedbackFrom {
 		rate *= 1 - p.NAFeedback
 	} else {
 		rate *= 1 - p.NAOther
@@ -128,12 +128,6 @@ func (s *Simulation) answerRate(i int) float64 {
 	}
 	left := p.BrokenOff / float64(n-1)
 	return rate * (1 - p.BrokenOff + left*float64(reached)) / (1 - p.BrokenOff + left*float64(valid))
-}
-
-// feedback reports whether an item belongs to the last of several factors.
-func (s *Simulation) feedback(i int) bool {
-	f := s.in.FactorItems()
-	return len(f) > 1 && i >= f[len(f)-1][0]
 }
 
 // normal is the distribution function of the standard normal.

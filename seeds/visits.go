@@ -46,6 +46,7 @@ func (s *Simulation) Visits(last survey.Date) iter.Seq[Visit] {
 		for d, day := range days {
 			today := n*(d+1)/len(days) - n*d/len(days)
 			evening := int(float64(today)*s.params.Evening + rng.Float64())
+			midnight := day.Start()
 			for i := range today {
 				v := Visit{sim: s}
 				hour, channel := eveningHour, survey.ChannelQR
@@ -53,7 +54,7 @@ func (s *Simulation) Visits(last survey.Date) iter.Seq[Visit] {
 					hour, channel = officeHours[i*len(officeHours)/office], s.drawChannel(rng)
 				}
 				v.channel = channel
-				v.at = day.Start().Add(time.Duration(hour) * time.Hour).UTC()
+				v.at = midnight.Add(time.Duration(hour) * time.Hour).UTC()
 				s.draw(rng, &v, d)
 				if !yield(v) {
 					return
@@ -139,21 +140,30 @@ func (s *Simulation) answer(rng *rand.Rand, v *Visit, mood float64) {
 	}
 	levels := 0
 	for i, item := range s.items {
-		code := byte(survey.BrokenOff)
-		switch {
-		case i >= v.reached:
-		case s.feedback(i) && silent, !s.feedback(i) && rng.Float64() < p.NAOther:
-			code = byte(survey.NotApplicable)
-		case rng.Float64() < p.Blank:
-			code = byte(survey.Blank)
-		case same != 0:
-			code = same
-			levels++
-		default:
-			code = level(mood + item + rng.NormFloat64())
-			levels++
+		if i >= v.reached {
+			v.answers[i] = byte(survey.BrokenOff)
+			continue
 		}
-		v.answers[i] = code
+		na := p.NAOther
+		if i >= s.feedbackFrom {
+			na = 0
+			if silent {
+				na = 1
+			}
+		}
+		switch u := rng.Float64(); {
+		case u < na:
+			v.answers[i] = byte(survey.NotApplicable)
+			continue
+		case u < na+(1-na)*p.Blank:
+			v.answers[i] = byte(survey.Blank)
+			continue
+		case same != 0:
+			v.answers[i] = same
+		default:
+			v.answers[i] = level(mood + item + rng.NormFloat64())
+		}
+		levels++
 	}
 	if levels == 0 {
 		// an empty form is not an answer: this person did fill in the first item
