@@ -204,9 +204,6 @@ func splitByCode(rows, codes []int) [][]int {
 	return groups
 }
 
-// Rows returns the number of rows.
-func (d *SamplingDesign) Rows() int { return d.rows }
-
 // degreesOfFreedom returns PSUs with a member − strata with a member.
 func (d *SamplingDesign) degreesOfFreedom(member []bool) float64 {
 	stratumSeen, psuSeen := make([]bool, len(d.strata)), make([]bool, d.psus)

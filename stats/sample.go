@@ -19,9 +19,6 @@ func NewSample(d *SamplingDesign) *Sample {
 	return &Sample{design: d, weights: d.weights}
 }
 
-// Design returns the design of the sample.
-func (s *Sample) Design() *SamplingDesign { return s.design }
-
 // Weights returns the weights in use, one a row. The caller must not change them.
 func (s *Sample) Weights() []float64 { return s.weights }
 
