@@ -1,0 +1,59 @@
+package web
+
+import (
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+
+	"sipas/api/store"
+)
+
+// authorise finds out who calls and whether the route is for them.
+func (s *Server) authorise(r *request) error {
+	switch r.route.access {
+	case public:
+		return nil
+	case session:
+		token, ok := s.sessionToken(r)
+		if !ok {
+			return fail(codeSignInRequired)
+		}
+		r.token = &token
+	case optional, bearer:
+		token, err := s.bearerToken(&r.Request().Header)
+		if err != nil {
+			return err
+		}
+		if token == nil {
+			if r.route.access == optional {
+				return nil
+			}
+			return fail(codeTokenRequired)
+		}
+		r.token = token
+	}
+	if !allows(*r.token, r.route.rights) {
+		return fail(codeRightMissing)
+	}
+	return nil
+}
+
+// bearerToken reads the Authorization header: nil without one, an error for one
+// that is not known. The store looks a token up by its SHA-256, so the time that
+// takes tells nothing about the token.
+func (s *Server) bearerToken(h *fasthttp.RequestHeader) (*store.Token, error) {
+	header := h.Peek(fiber.HeaderAuthorization)
+	if len(header) == 0 {
+		return nil, nil
+	}
+	scheme, text, _ := strings.Cut(string(header), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return nil, fail(codeTokenUnknown)
+	}
+	token, ok := s.store.View().Token(strings.TrimSpace(text))
+	if !ok {
+		return nil, fail(codeTokenUnknown)
+	}
+	return &token, nil
+}

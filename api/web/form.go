@@ -1,0 +1,387 @@
+package web
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+
+	"sipas/api/store"
+	"sipas/survey"
+)
+
+// Names of the form's fields. Those of items and profile questions begin with a
+// letter and a dot, so that no id of an instrument can collide with the others.
+const (
+	itemPrefix    = "a."
+	profilePrefix = "p."
+)
+
+// form is what page/form.html shows: the questions, and what was typed.
+type form struct {
+	Desk  *survey.Desk
+	Round *survey.Round
+	Unit  survey.Text
+	// ID is the id of the answer, minted with the page.
+	ID         string
+	Instrument *survey.Instrument
+	Factors    []formFactor
+	Fields     []formOption
+	Filings    []formOption
+	Profile    []formQuestion
+	Helped     []formOption
+	Comment    string
+	// CommentProblem, like the Problem of an item or question, says what is wrong with it.
+	CommentProblem string
+	// Problems lists everything wrong, with a link to where.
+	Problems []formProblem
+	// Conflict: this id was sent before with other answers; the page has a new
+	// one for another visit.
+	Conflict bool
+	// Unavailable: the answer could not be stored now and should be sent again.
+	Unavailable bool
+}
+
+type formFactor struct {
+	Title survey.Text
+	Items []formItem
+}
+
+type formItem struct {
+	Number     int
+	Name       string
+	Text, Note survey.Text
+	Problem    string
+	Levels     []formOption
+	NA         bool
+}
+
+type formQuestion struct {
+	Name    string
+	Text    survey.Text
+	Options []formOption
+	Problem string
+}
+
+type formOption struct {
+	Value  string
+	Text   survey.Text
+	Chosen bool
+}
+
+type formProblem struct{ Anchor, Text string }
+
+// typed is a posted form: what a submission needs, as text.
+type typed struct {
+	id, round, instrument, version, field, filing, helped, comment string
+	// answers and profile by item and question, "" where nothing was chosen.
+	answers, profile map[string]string
+	// broken names the fields that are not UTF-8.
+	broken []string
+}
+
+// showForm is where a QR code leads: the form of the desk's round.
+func (s *Server) showForm(r *request) error {
+	desk, round, in, err := s.formOf(r)
+	if err != nil {
+		return err
+	}
+	f, err := s.blankForm(desk, round, in)
+	if err != nil {
+		return err
+	}
+	return s.renderForm(r, fiber.StatusOK, f)
+}
+
+// formOf finds what a form of the desk in the path asks: the desk, its round
+// and the round's instrument.
+func (s *Server) formOf(r *request) (*survey.Desk, *survey.Round, *survey.Instrument, error) {
+	desk, err := s.pathDesk(r)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	now := s.cfg.Now()
+	if !desk.ExistsAt(now) {
+		return nil, nil, nil, fail(survey.CodeDeskClosed)
+	}
+	catalogue := s.store.View().Catalogue
+	round, why := catalogue.RoundAt(desk.Unit, survey.DateOf(now))
+	if round == nil {
+		return nil, nil, nil, fail(why)
+	}
+	in := catalogue.Instruments[survey.InstrumentKey(round.Instrument, round.Version)]
+	if in == nil {
+		return nil, nil, nil, fail(survey.CodeVersion)
+	}
+	return desk, round, in, nil
+}
+
+// blankForm lists the questions, nothing ticked, under a new id.
+func (s *Server) blankForm(desk *survey.Desk, round *survey.Round, in *survey.Instrument) (*form, error) {
+	id, err := survey.NewID(s.cfg.Now(), s.cfg.Random)
+	if err != nil {
+		return nil, err
+	}
+	f := &form{Desk: desk, Round: round, Unit: s.unitName(desk.Unit), ID: id.String(), Instrument: in}
+	number := 0
+	for _, factor := range in.Factors {
+		ff := formFactor{Title: factor.Title}
+		for _, item := range factor.Items {
+			number++
+			fi := formItem{Number: number, Name: itemPrefix + item.ID, Text: item.Text, Note: item.Note}
+			for i, label := range in.Levels {
+				fi.Levels = append(fi.Levels, formOption{Value: strconv.Itoa(i + 1), Text: label})
+			}
+			ff.Items = append(ff.Items, fi)
+		}
+		f.Factors = append(f.Factors, ff)
+	}
+	fields := s.store.View().Fields
+	if len(desk.Fields) > 1 {
+		for _, id := range desk.Fields {
+			f.Fields = append(f.Fields, formOption{Value: id, Text: fields[id].Name})
+		}
+	}
+	f.Filings = s.options("filing.", survey.Filings)
+	f.Helped = s.options("helped.", survey.Helps)
+	for _, q := range in.Profile {
+		if q.Off {
+			continue
+		}
+		fq := formQuestion{Name: profilePrefix + q.ID, Text: q.Text}
+		for _, o := range q.Options {
+			fq.Options = append(fq.Options, formOption{Value: o.ID, Text: o.Text})
+		}
+		f.Profile = append(f.Profile, fq)
+	}
+	return f, nil
+}
+
+// options are the fixed choices that the domain names and the catalogue words.
+func (s *Server) options(prefix string, values []string) []formOption {
+	var out []formOption
+	for _, v := range values {
+		text := survey.Text{}
+		for _, lang := range s.texts.languages {
+			text[lang] = s.texts.say(lang, prefix+v)
+		}
+		out = append(out, formOption{Value: v, Text: text})
+	}
+	return out
+}
+
+// postForm takes a filled-in form through the same door as the API.
+func (s *Server) postForm(r *request) error {
+	desk, err := s.pathDesk(r)
+	if err != nil {
+		return err
+	}
+	t := readForm(r.Request().PostArgs())
+	sub := t.submission(desk.ID, r.language())
+	id, outcome, err := s.acceptForm(r, t, sub)
+	switch outcome {
+	case store.Stored, store.Duplicate:
+		return s.thanks(r, desk, id)
+	case store.Withdrawn:
+		return s.render(r, fiber.StatusGone, "message", s.messagePage(r, "withdrawn"))
+	case store.Conflict:
+		return s.formAgain(r, t, nil, func(f *form) { f.Conflict = true }, fiber.StatusConflict)
+	}
+	var invalid *survey.Error
+	if errors.As(err, &invalid) {
+		return s.formAgain(r, t, invalid.Fields, nil, statuses[codeInvalid])
+	}
+	if failureOf(err).code != codeUnavailable {
+		return err
+	}
+	s.logFailure(r, err)
+	r.Set(fiber.HeaderRetryAfter, strconv.Itoa(retryAfter))
+	return s.formAgain(r, t, nil, func(f *form) { f.ID, f.Unavailable = t.id, true }, fiber.StatusServiceUnavailable)
+}
+
+func (s *Server) acceptForm(r *request, t *typed, sub survey.Submission) (survey.ID, store.Outcome, error) {
+	if len(t.broken) > 0 {
+		var wrong []survey.FieldError
+		for _, field := range t.broken {
+			wrong = append(wrong, survey.FieldError{Field: field, Code: survey.CodeUTF8})
+		}
+		return survey.ID{}, store.Failed, &survey.Error{Fields: wrong}
+	}
+	return s.accept(r, sub, survey.Origin{Channel: survey.ChannelQR, Door: survey.DoorOpen})
+}
+
+// readForm copies a posted form out of the request.
+func readForm(args *fasthttp.Args) *typed {
+	t := &typed{answers: map[string]string{}, profile: map[string]string{}}
+	fixed := map[string]*string{"id": &t.id, "round": &t.round, "instrument": &t.instrument, "version": &t.version,
+		"field": &t.field, "filing": &t.filing, "helped": &t.helped, "comment": &t.comment}
+	seen := map[string]bool{}
+	args.VisitAll(func(k, v []byte) {
+		name, value := string(k), string(v)
+		if seen[name] {
+			return
+		}
+		seen[name] = true
+		if !utf8.ValidString(name) || !utf8.ValidString(value) {
+			t.broken = append(t.broken, strings.ToValidUTF8(name, "?"))
+			value = strings.ToValidUTF8(value, "\uFFFD")
+		}
+		if to := fixed[name]; to != nil {
+			*to = value
+		} else if id, ok := strings.CutPrefix(name, itemPrefix); ok {
+			t.answers[id] = value
+		} else if id, ok := strings.CutPrefix(name, profilePrefix); ok {
+			t.profile[id] = value
+		}
+	})
+	// A text area sends each line end as two characters, which its own limit
+	// counts as one.
+	t.comment = strings.ReplaceAll(t.comment, "\r\n", "\n")
+	return t
+}
+
+// submission is the form as every door's submission. The desk comes from the
+// path, the language is that of the page.
+func (t *typed) submission(desk, lang string) survey.Submission {
+	sub := survey.Submission{ID: t.id, Round: t.round, Desk: desk, Instrument: t.instrument, Answers: map[string]survey.Answer{},
+		Field: t.field, Filing: t.filing, Profile: t.profile, Helped: t.helped, Comment: t.comment, Language: lang}
+	// What is no number stays 0, which the domain's door refuses.
+	sub.Version, _ = strconv.Atoi(t.version)
+	for id, value := range t.answers {
+		if value != "" {
+			var a survey.Answer
+			_ = a.UnmarshalJSON([]byte(value)) // a wrong value becomes a wrong answer, never an error
+			sub.Answers[id] = a
+		}
+	}
+	return sub
+}
+
+// formAgain shows the form once more with everything that was typed, under a new
+// id unless change says otherwise.
+func (s *Server) formAgain(r *request, t *typed, wrong []survey.FieldError, change func(*form), status int) error {
+	desk, round, in, err := s.formOf(r)
+	if err != nil {
+		return err
+	}
+	f, err := s.blankForm(desk, round, in)
+	if err != nil {
+		return err
+	}
+	if status == statuses[codeInvalid] && !concerns(wrong, "id") {
+		f.ID = t.id
+	}
+	if change != nil {
+		change(f)
+	}
+	s.fill(r, f, t, wrong)
+	return s.renderForm(r, status, f)
+}
+
+func concerns(wrong []survey.FieldError, field string) bool {
+	return slices.ContainsFunc(wrong, func(w survey.FieldError) bool { return w.Field == field })
+}
+
+// fill puts what was typed, and what is wrong with it, into a form.
+func (s *Server) fill(r *request, f *form, t *typed, wrong []survey.FieldError) {
+	problems := map[string]string{}
+	for _, w := range wrong {
+		problems[w.Field] = survey.Message(w.Code, r.language())
+	}
+	place := func(field, anchor, what string) string {
+		text, ok := problems[field]
+		if !ok {
+			return ""
+		}
+		delete(problems, field)
+		f.Problems = append(f.Problems, formProblem{Anchor: anchor, Text: what + text})
+		return text
+	}
+	for i := range f.Factors {
+		for j := range f.Factors[i].Items {
+			item := &f.Factors[i].Items[j]
+			id := strings.TrimPrefix(item.Name, itemPrefix)
+			item.Problem = place("answers."+id, item.Name, strconv.Itoa(item.Number)+". ")
+			choose(item.Levels, t.answers[id])
+			item.NA = t.answers[id] == survey.NotApplicable.Word()
+		}
+	}
+	choose(f.Fields, t.field)
+	choose(f.Filings, t.filing)
+	choose(f.Helped, t.helped)
+	for i := range f.Profile {
+		q := &f.Profile[i]
+		id := strings.TrimPrefix(q.Name, profilePrefix)
+		q.Problem = place("profile."+id, q.Name, q.Text.In(r.language())+": ")
+		choose(q.Options, t.profile[id])
+	}
+	f.Comment = t.comment
+	f.CommentProblem = place("comment", "comment", s.texts.say(r.language(), "form.comment")+": ")
+	// What has no place on the page is said above it.
+	for _, w := range wrong {
+		if text, ok := problems[w.Field]; ok {
+			delete(problems, w.Field)
+			f.Problems = append(f.Problems, formProblem{Text: text})
+		}
+	}
+}
+
+func choose(options []formOption, value string) {
+	for i := range options {
+		options[i].Chosen = value != "" && options[i].Value == value
+	}
+}
+
+func (s *Server) renderForm(r *request, status int, f *form) error {
+	return s.render(r, status, "form", s.newPage(r, f.Round.Title.In(r.language()), f))
+}
+
+// thanks is the data of page/thanks.html.
+type thanks struct {
+	Receipt         string
+	Unit            survey.Text
+	Hotline, Leader string
+}
+
+// thanks ends a visit: the receipt, and whom to turn to. Sending the same form
+// again shows the same page.
+func (s *Server) thanks(r *request, desk *survey.Desk, id survey.ID) error {
+	d := thanks{Receipt: s.store.Receipt(id), Unit: s.unitName(desk.Unit)}
+	if u := s.store.View().Units[desk.Unit]; u != nil {
+		d.Hotline, d.Leader = u.Hotline, u.Leader
+	}
+	return s.render(r, fiber.StatusOK, "thanks", s.newPage(r, s.texts.say(r.language(), "thanks.title"), &d))
+}
+
+// enterCode takes a short code that was typed instead of scanned.
+func (s *Server) enterCode(r *request) error {
+	typed := r.Query("code")
+	code := survey.NormaliseDeskCode(typed)
+	if s.store.View().Desks[code] != nil {
+		path := "/s/" + code
+		if s.texts.speaks(r.Query("lang")) {
+			path += "?lang=" + r.Query("lang")
+		}
+		s.seeOther(r, path)
+		return nil
+	}
+	d := codeEntry{Code: typed}
+	status := fiber.StatusOK
+	if typed != "" {
+		d.Problem = survey.Message(survey.CodeDeskUnknown, r.language())
+		status = statuses[survey.CodeDeskUnknown]
+	}
+	return s.render(r, status, "code", s.newPage(r, s.texts.say(r.language(), "code.title"), &d))
+}
+
+// codeEntry is the data of page/code.html.
+type codeEntry struct{ Code, Problem string }
+
+// landing says what this is.
+func (s *Server) landing(r *request) error {
+	return s.render(r, fiber.StatusOK, "landing", s.newPage(r, s.texts.say(r.language(), "site.title"), nil))
+}

@@ -1,0 +1,84 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// pingTimeout bounds how long /readyz waits for the store.
+const pingTimeout = time.Second
+
+// live answers as long as the process does.
+func (s *Server) live(r *request) error {
+	r.sendJSON(fiber.StatusOK, []byte(`{"status":"live"}`))
+	return nil
+}
+
+// readiness is the body of /readyz.
+type readiness struct {
+	Status  string          `json:"status"`
+	Store   string          `json:"store"`
+	Reports reportReadiness `json:"reports"`
+}
+
+type reportReadiness struct {
+	Ready bool  `json:"ready"`
+	Done  int64 `json:"done"`
+	Total int64 `json:"total"`
+}
+
+// ready says whether answers can be taken now. Reports that still load do not
+// make the service unready: forms work meanwhile.
+func (s *Server) ready(r *request) error {
+	ctx, cancel := context.WithTimeout(r.context, pingTimeout)
+	defer cancel()
+	state, status := readiness{Status: "ready", Store: "ok", Reports: s.reportReadiness()}, fiber.StatusOK
+	if err := s.store.Ping(ctx); err != nil {
+		s.logFailure(r, err)
+		state.Status, state.Store, status = "unready", "unavailable", fiber.StatusServiceUnavailable
+	}
+	body, err := json.Marshal(state)
+	if err != nil {
+		return err
+	}
+	r.sendJSON(status, body)
+	return nil
+}
+
+func (s *Server) reportReadiness() reportReadiness {
+	var out reportReadiness
+	if s.reports != nil {
+		out.Done, out.Total, out.Ready = s.reports.Progress()
+	}
+	return out
+}
+
+// serviceStatus is the body of /api/v1/status.
+type serviceStatus struct {
+	Version   string          `json:"version"`
+	Responses int64           `json:"responses"`
+	Withdrawn int64           `json:"withdrawn"`
+	Rounds    int             `json:"rounds"`
+	Units     int             `json:"units"`
+	Desks     int             `json:"desks"`
+	Reports   reportReadiness `json:"reports"`
+}
+
+// status counts what the service holds.
+func (s *Server) status(r *request) error {
+	live, withdrawn, err := s.store.CountResponses(r.context)
+	if err != nil {
+		return err
+	}
+	view := s.store.View()
+	body, err := json.Marshal(serviceStatus{Version: s.cfg.Version, Responses: live, Withdrawn: withdrawn,
+		Rounds: len(view.Rounds), Units: len(view.Units), Desks: len(view.Desks), Reports: s.reportReadiness()})
+	if err != nil {
+		return err
+	}
+	r.sendJSON(fiber.StatusOK, body)
+	return nil
+}

@@ -1,0 +1,175 @@
+package web
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/url"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+
+	"sipas/survey"
+)
+
+//go:embed page/*.html
+var pageFiles embed.FS
+
+// pages are the parsed templates: each page is the layout with its own body.
+type pages struct {
+	assets *assets
+	byName map[string]*template.Template
+}
+
+// loadPages parses the embedded templates; a broken one is a fault of the build.
+func loadPages(a *assets) *pages {
+	p := &pages{assets: a, byName: map[string]*template.Template{}}
+	layout := template.Must(template.ParseFS(pageFiles, "page/layout.html"))
+	names, err := fs.Glob(pageFiles, "page/*.html")
+	if err != nil {
+		panic(err)
+	}
+	for _, file := range names {
+		name := strings.TrimSuffix(strings.TrimPrefix(file, "page/"), ".html")
+		if name == "layout" {
+			continue
+		}
+		t := template.Must(layout.Clone())
+		p.byName[name] = template.Must(t.ParseFS(pageFiles, file))
+	}
+	return p
+}
+
+// page is what a template sees: the texts and the page's own data.
+type page struct {
+	Lang  string
+	Title string
+	// Wide pages hold tables.
+	Wide bool
+	// Refresh reloads the page after so many seconds, 0 never.
+	Refresh int
+	// FormOnly hides what this server does not have.
+	FormOnly bool
+	// SignedIn is the name of the reader's token.
+	SignedIn string
+	Version  string
+	Data     any
+
+	path   string
+	query  url.Values
+	texts  *texts
+	assets *assets
+}
+
+// newPage prepares a page in the reader's language.
+func (s *Server) newPage(r *request, title string, data any) *page {
+	p := &page{
+		Lang: r.language(), FormOnly: s.cfg.FormOnly, Version: s.cfg.Version, Data: data,
+		path: string(r.Request().URI().Path()), query: url.Values{}, texts: s.texts, assets: s.assets,
+	}
+	p.Title = title
+	if r.token != nil {
+		p.SignedIn = r.token.Name
+	}
+	return p
+}
+
+// T says a text of the catalogue.
+func (p *page) T(key string, args ...any) string { return p.texts.say(p.Lang, key, args...) }
+
+// In gives a text of the documents in the reader's language.
+func (p *page) In(t survey.Text) string { return t.In(p.Lang) }
+
+// Style is the sheet inside the page.
+func (p *page) Style() template.CSS { return template.CSS(p.assets.style) }
+
+// Asset is the address of an embedded file.
+func (p *page) Asset(name string) string { return p.assets.addresses[name] }
+
+// Languages are the other languages of the page, each with its address.
+func (p *page) Languages() []link {
+	var links []link
+	for _, lang := range p.texts.languages {
+		if lang == p.Lang {
+			continue
+		}
+		q := url.Values{}
+		for k, v := range p.query {
+			q[k] = v
+		}
+		q.Set("lang", lang)
+		links = append(links, link{Lang: lang, Text: p.texts.say(lang, "language.name"), Address: (&url.URL{Path: p.path, RawQuery: q.Encode()}).String()})
+	}
+	return links
+}
+
+type link struct{ Lang, Text, Address string }
+
+// render answers with a page.
+func (s *Server) render(r *request, status int, name string, p *page) error {
+	t := s.pages.byName[name]
+	if t == nil {
+		return fmt.Errorf("there is no page %q", name)
+	}
+	var b bytes.Buffer
+	b.Grow(64 << 10)
+	if err := t.ExecuteTemplate(&b, "layout.html", p); err != nil {
+		return fmt.Errorf("render page %s: %w", name, err)
+	}
+	r.Set(fiber.HeaderContentLanguage, p.Lang)
+	r.sendCompressed(status, "text/html; charset=utf-8", b.Bytes())
+	return nil
+}
+
+// compressFrom is the size from which compressing pays.
+const compressFrom = 1 << 10
+
+// sendCompressed answers with a body, compressed when it is worth it and the
+// client reads gzip.
+func (r *request) sendCompressed(status int, contentType string, body []byte) {
+	r.Status(status)
+	h := &r.Response().Header
+	h.SetContentType(contentType)
+	h.Set(fiber.HeaderVary, "Accept-Encoding, Accept-Language")
+	if len(body) >= compressFrom && r.Request().Header.HasAcceptEncoding("gzip") {
+		h.Set(fiber.HeaderContentEncoding, "gzip")
+		body = fasthttp.AppendGzipBytesLevel(nil, body, fasthttp.CompressDefaultCompression)
+	}
+	r.Response().SetBodyRaw(body)
+}
+
+// errorPage is the data of page/error.html.
+type errorPage struct {
+	Code    survey.Code
+	Message string
+	Fields  []wireField
+	// Entry offers to type a desk code.
+	Entry bool
+	// Done of Total answers are loaded.
+	Loading     bool
+	Done, Total int64
+	RequestID   string
+}
+
+// writeErrorPage tells a person what went wrong. The error says that not even
+// that page could be made.
+func (s *Server) writeErrorPage(r *request, status int, f *failure) error {
+	if f.code == codeSignInRequired || f.code == codeTicketInvalid {
+		return s.signInPage(r, status, f.code)
+	}
+	d := errorPage{Code: f.code, Message: s.message(r.language(), f.code), Fields: s.wireFields(r, f.fields), RequestID: r.id,
+		Entry: status == fiber.StatusNotFound || strings.HasPrefix(r.route.path, "/s")}
+	p := s.newPage(r, s.texts.say(r.language(), "error.title"), &d)
+	if f.code == codeLoading {
+		d.Loading, d.Done, d.Total = true, f.done, f.total
+		p.Title = s.texts.say(r.language(), "loading.title")
+		p.Refresh = 2
+	}
+	if status >= 500 {
+		d.Entry = false
+	}
+	return s.render(r, status, "error", p)
+}

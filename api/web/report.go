@@ -1,0 +1,94 @@
+package web
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"sipas/api/analysis"
+	"sipas/survey"
+)
+
+// reportJSON gives the report that the query asks for.
+func (s *Server) reportJSON(r *request) error {
+	round, params, err := s.reportQuery(r)
+	if err != nil {
+		return err
+	}
+	q, err := analysis.ParseQuery(s.store.View().Catalogue, round.ID, params)
+	if err != nil {
+		return err
+	}
+	report, err := s.reports.Report(r.context, q)
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(report)
+	if err != nil {
+		return err
+	}
+	r.sendCompressed(fiber.StatusOK, "application/json; charset=utf-8", body)
+	return nil
+}
+
+// reportQuery finds the round that the path names, and the parameters that
+// narrow the report. A parameter given twice is refused: it is not clear which
+// one counts.
+func (s *Server) reportQuery(r *request) (*survey.Round, map[string]string, error) {
+	round := s.store.View().Rounds[r.Params("round")]
+	if round == nil {
+		return nil, nil, fail(survey.CodeRoundUnknown)
+	}
+	params := map[string]string{}
+	var wrong []survey.FieldError
+	r.Request().URI().QueryArgs().VisitAll(func(k, v []byte) {
+		name := string(k)
+		if name == "lang" {
+			return
+		}
+		if _, twice := params[name]; twice {
+			wrong = append(wrong, survey.FieldError{Field: strings.ToValidUTF8(name, "?"), Code: survey.CodeDuplicate})
+		}
+		params[name] = string(v)
+	})
+	if wrong != nil {
+		return nil, nil, &survey.Error{Fields: wrong}
+	}
+	return round, params, nil
+}
+
+// roundList is the body of /api/v1/rounds.
+type roundList struct {
+	Rounds []*survey.Round `json:"rounds"`
+}
+
+// sortedRounds are all rounds, the latest first.
+func (s *Server) sortedRounds() []*survey.Round {
+	rounds := []*survey.Round{}
+	for _, r := range s.store.View().Rounds {
+		rounds = append(rounds, r)
+	}
+	slices.SortFunc(rounds, func(a, b *survey.Round) int {
+		if a.First != b.First {
+			return strings.Compare(string(b.First), string(a.First))
+		}
+		return strings.Compare(a.ID, b.ID)
+	})
+	return rounds
+}
+
+func (s *Server) listRounds(r *request) error {
+	body, err := json.Marshal(roundList{Rounds: s.sortedRounds()})
+	if err != nil {
+		return err
+	}
+	r.sendCompressed(fiber.StatusOK, "application/json; charset=utf-8", body)
+	return nil
+}
+
+// reportList leads a signed-in reader to the reports of every round.
+func (s *Server) reportList(r *request) error {
+	return s.render(r, fiber.StatusOK, "reports", s.newPage(r, s.texts.say(r.language(), "reports.title"), s.sortedRounds()))
+}

@@ -1,0 +1,115 @@
+package web
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"sipas/api/store"
+)
+
+// request is one request on its way through a handler.
+type request struct {
+	*fiber.Ctx
+	s     *Server
+	route *route
+	// context ends with the route's timeout.
+	context context.Context
+	// token of the caller, nil without one.
+	token *store.Token
+	id    string
+	lang  string
+}
+
+// serve is the way of every request to its handler and back: id, headers,
+// credential, content type, timeout, handler, error, log line.
+func (s *Server) serve(rt *route) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		started := time.Now()
+		r := &request{Ctx: c, s: s, route: rt, id: s.newRequestID()}
+		s.setHeaders(r)
+		if err := s.run(r); err != nil {
+			s.writeError(r, err)
+		}
+		s.logAccess(r, started)
+		return nil
+	}
+}
+
+// run calls the handler, behind the checks that the route table asks for.
+func (s *Server) run(r *request) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	if err := s.authorise(r); err != nil {
+		return err
+	}
+	if r.route.accepts != "" {
+		if err := checkContentType(r); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), r.route.timeout)
+	defer cancel()
+	r.context = ctx
+	return r.route.handler(r)
+}
+
+// unrouted answers what no route of the table took: unknown paths, wrong
+// methods, and requests that could not be read.
+func (s *Server) unrouted(c *fiber.Ctx, err error) error {
+	started := time.Now()
+	r := &request{Ctx: c, s: s, id: s.newRequestID(), route: &route{method: c.Method(), path: "(none)"}}
+	path := string(c.Request().URI().Path())
+	r.route.page = !strings.HasPrefix(path, "/api/") && strings.Contains(c.Get(fiber.HeaderAccept), "text/html")
+	s.setHeaders(r)
+	s.writeError(r, err)
+	s.logAccess(r, started)
+	return nil
+}
+
+// newRequestID names a request in the log and in the answer.
+func (s *Server) newRequestID() string {
+	var b [8]byte
+	// An id that is not random still names a line in the log.
+	_, _ = s.cfg.Random.Read(b[:])
+	return hex.EncodeToString(b[:])
+}
+
+// logAccess writes one line a request. No address, no path with a code in it,
+// no query and no body: nothing that says who answered or what.
+func (s *Server) logAccess(r *request, started time.Time) {
+	if !s.cfg.Log.Enabled(context.Background(), slog.LevelInfo) {
+		return
+	}
+	s.cfg.Log.LogAttrs(context.Background(), slog.LevelInfo, "request",
+		slog.String("method", r.route.method), slog.String("route", r.route.pattern()),
+		slog.Int("status", r.Response().StatusCode()), slog.Duration("duration", time.Since(started)),
+		slog.Int("bytes", len(r.Response().Body())), slog.String("request_id", r.id))
+}
+
+// checkContentType refuses a body of another type than the route takes, and an
+// encoded one: unpacking is a way to make a small request large.
+func checkContentType(r *request) error {
+	h := &r.Request().Header
+	given := string(h.ContentType())
+	mediaType, parameters, _ := strings.Cut(given, ";")
+	if !strings.EqualFold(strings.TrimSpace(mediaType), r.route.accepts) {
+		return fail(codeContentType)
+	}
+	if _, charset, ok := strings.Cut(strings.ToLower(parameters), "charset="); ok && strings.Trim(charset, ` "`) != "utf-8" {
+		return fail(codeContentType)
+	}
+	if len(h.Peek(fiber.HeaderContentEncoding)) > 0 {
+		return fail(codeContentType)
+	}
+	return nil
+}

@@ -1,0 +1,119 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/gofiber/fiber/v2"
+
+	"sipas/api/store"
+	"sipas/survey"
+)
+
+// postResponses takes one submission as a JSON object, or, from a caller that
+// may import, an array of them.
+func (s *Server) postResponses(r *request) error {
+	// The decoder copies every string, so nothing kept points into this buffer.
+	body := bytes.TrimLeft(r.Request().Body(), " \t\r\n")
+	switch {
+	case len(body) == 0:
+		return fail(codeEmptyBody)
+	case !utf8.Valid(body):
+		return fail(codeBodyUTF8)
+	case body[0] == '[':
+		return s.postBatch(r, body)
+	case r.token != nil && r.token.Allows(store.RightImport):
+		return s.postImported(r, body)
+	}
+	var sub survey.Submission
+	if err := decode(body, &sub); err != nil {
+		return err
+	}
+	return s.storeOne(r, sub, survey.Origin{Channel: survey.ChannelQR, Door: survey.DoorOpen})
+}
+
+// storeOne accepts and stores a submission and tells its outcome.
+func (s *Server) storeOne(r *request, sub survey.Submission, from survey.Origin) error {
+	id, outcome, err := s.accept(r, sub, from)
+	if err != nil {
+		return err
+	}
+	out := make([]byte, 0, 128)
+	out = s.appendOutcome(out, id, outcome)
+	r.sendJSON(outcomeStatus[outcome], out)
+	return nil
+}
+
+// accept is the way of a single answer, from the form and from the API: the
+// domain's door, then the store. No error means that the outcome is final.
+func (s *Server) accept(r *request, sub survey.Submission, from survey.Origin) (survey.ID, store.Outcome, error) {
+	response, err := survey.Accept(s.store.View().Catalogue, sub, from, s.cfg.Now())
+	if err != nil {
+		return survey.ID{}, store.Failed, err
+	}
+	outcomes, err := s.store.AddResponses(r.context, []survey.Response{response})
+	if len(outcomes) == 1 && outcomes[0] != store.Failed {
+		return response.ID, outcomes[0], nil
+	}
+	if err == nil {
+		err = store.ErrUnavailable
+	}
+	return response.ID, store.Failed, err
+}
+
+// outcomeStatus is the HTTP status of a single submission's outcome.
+var outcomeStatus = map[store.Outcome]int{
+	store.Stored:    fiber.StatusCreated,
+	store.Duplicate: fiber.StatusOK,
+	store.Conflict:  fiber.StatusConflict,
+	store.Withdrawn: fiber.StatusGone,
+}
+
+// appendOutcome writes what became of one submission. Only whoever has the
+// answer stored gets its receipt: an id alone must not be enough to withdraw.
+func (s *Server) appendOutcome(b []byte, id survey.ID, outcome store.Outcome) []byte {
+	b = append(b, `{"outcome":"`...)
+	b = append(b, outcome.String()...)
+	b = append(b, `","id":"`...)
+	b = append(b, id.String()...)
+	b = append(b, '"')
+	if outcome == store.Stored || outcome == store.Duplicate {
+		b = append(b, `,"receipt":"`...)
+		b = append(b, s.store.Receipt(id)...)
+		b = append(b, '"')
+	}
+	return append(b, '}')
+}
+
+// decode reads one JSON value that fills the whole body.
+func decode(body []byte, into any) error {
+	if err := json.Unmarshal(body, into); err != nil {
+		return decodeFailure(body, err)
+	}
+	if key := repeatedKey(body); key != "" {
+		return &failure{code: codeRepeatedKey, fields: []survey.FieldError{{Field: key, Code: survey.CodeDuplicate}}}
+	}
+	return nil
+}
+
+// decodeFailure tells apart what is wrong with a JSON body.
+func decodeFailure(body []byte, err error) error {
+	var kind *json.UnmarshalTypeError
+	if errors.As(err, &kind) {
+		if kind.Field == "" {
+			return &failure{code: codeMalformedJSON, cause: err}
+		}
+		return &survey.Error{Fields: []survey.FieldError{{Field: kind.Field, Code: survey.CodeInvalid, Detail: "not a " + kind.Type.String()}}}
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		return &survey.Error{Fields: []survey.FieldError{{Field: strings.Trim(name, `"`), Code: survey.CodeInvalid, Detail: "unknown"}}}
+	}
+	var first json.RawMessage
+	if json.NewDecoder(bytes.NewReader(body)).Decode(&first) == nil {
+		return &failure{code: codeTrailing, cause: err}
+	}
+	return &failure{code: codeMalformedJSON, cause: err}
+}

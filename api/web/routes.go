@@ -1,0 +1,165 @@
+package web
+
+import (
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+
+	"sipas/api/store"
+)
+
+// Sizes of request bodies.
+const (
+	// smallBody fits a form or one submission: 64 items, a profile and a comment
+	// of 1,000 characters, each percent-encoded, take about 15 KB.
+	smallBody = 64 << 10
+	// batchBody fits 500 submissions.
+	batchBody = 8 << 20
+	// documentsBody fits the staff documents of a country.
+	documentsBody = 64 << 20
+)
+
+// access says how a route learns who calls.
+type access uint8
+
+const (
+	// public routes are for everybody; a credential is not looked at.
+	public access = iota
+	// optional routes take a bearer token or none; a wrong one is refused.
+	optional
+	// bearer routes need a bearer token.
+	bearer
+	// session routes are pages for a signed-in reader.
+	session
+)
+
+// Content types of request bodies.
+const (
+	typeJSON = "application/json"
+	typeForm = "application/x-www-form-urlencoded"
+)
+
+// route is one line of the route table.
+type route struct {
+	method, path string
+	access       access
+	// rights of which the caller needs one; empty where access is public.
+	rights []store.Right
+	// body is the largest body in bytes. Where rights are needed it holds for a
+	// caller that has them; others get smallBody.
+	body int
+	// accepts is the content type of the body, "" for a route without one.
+	accepts string
+	timeout time.Duration
+	// citizen routes stay when only the form is served.
+	citizen bool
+	// page routes tell errors as HTML, the others as JSON.
+	page    bool
+	handler func(*request) error
+}
+
+// pattern writes the path as openapi.yaml and the log do: /s/{desk}.
+func (rt *route) pattern() string {
+	parts := strings.Split(rt.path, "/")
+	for i, p := range parts {
+		if name, ok := strings.CutPrefix(p, ":"); ok {
+			name, suffix, dotted := strings.Cut(name, ".")
+			parts[i] = "{" + name + "}"
+			if dotted {
+				parts[i] += "." + suffix
+			}
+		}
+	}
+	return strings.Join(parts, "/")
+}
+
+// table lists every route of the service.
+func (s *Server) table() []route {
+	type rights = []store.Right
+	const quick, slow = 5 * time.Second, 45 * time.Second
+	get, post, put := fiber.MethodGet, fiber.MethodPost, fiber.MethodPut
+	all := []route{
+		{method: get, path: "/s", timeout: quick, citizen: true, page: true, handler: s.enterCode},
+		{method: get, path: "/s/:desk", timeout: quick, citizen: true, page: true, handler: s.showForm},
+		{method: post, path: "/s/:desk", timeout: quick, citizen: true, page: true, body: smallBody, accepts: typeForm, handler: s.postForm},
+		{method: get, path: "/r", timeout: quick, citizen: true, page: true, handler: s.showWithdrawal},
+		{method: post, path: "/r", timeout: quick, citizen: true, page: true, body: smallBody, accepts: typeForm, handler: s.withdraw},
+		{method: get, path: "/qr/:desk.png", timeout: quick, citizen: true, handler: s.qrPNG},
+		{method: get, path: "/qr/:desk.svg", timeout: quick, citizen: true, handler: s.qrSVG},
+		{method: get, path: "/qr/:desk", timeout: quick, citizen: true, page: true, handler: s.qrSheet},
+		{method: get, path: "/static/:file", timeout: quick, citizen: true, handler: s.staticFile},
+		{method: get, path: "/livez", timeout: quick, citizen: true, handler: s.live},
+
+		{method: get, path: "/", timeout: quick, page: true, handler: s.landing},
+		{method: get, path: "/readyz", timeout: quick, handler: s.ready},
+		{method: get, path: "/openapi.yaml", timeout: quick, handler: s.openAPI},
+		{method: get, path: "/signin", timeout: quick, page: true, handler: s.showSignIn},
+		{method: post, path: "/signin", timeout: quick, page: true, body: smallBody, accepts: typeForm, handler: s.signIn},
+		{method: post, path: "/signout", timeout: quick, page: true, body: smallBody, handler: s.signOut},
+		{method: get, path: "/reports", access: session, rights: rights{store.RightFull}, timeout: quick, page: true, handler: s.reportList},
+		{method: get, path: "/reports/:round", access: session, rights: rights{store.RightFull}, timeout: slow, page: true, handler: s.reportPage},
+
+		{method: post, path: "/api/v1/responses", access: optional, rights: rights{store.RightSubmit, store.RightImport}, timeout: quick, body: batchBody, accepts: typeJSON, handler: s.postResponses},
+		{method: get, path: "/api/v1/responses", access: bearer, rights: rights{store.RightExport}, timeout: slow, handler: s.exportResponses},
+		{method: get, path: "/api/v1/rounds", access: bearer, rights: rights{store.RightFull}, timeout: quick, handler: s.listRounds},
+		{method: get, path: "/api/v1/rounds/:round/report", access: bearer, rights: rights{store.RightFull}, timeout: slow, handler: s.reportJSON},
+		{method: get, path: "/api/v1/documents", access: bearer, rights: rights{store.RightStaff}, timeout: slow, handler: s.getDocuments},
+		{method: put, path: "/api/v1/documents", access: bearer, rights: rights{store.RightStaff}, timeout: slow, body: documentsBody, accepts: typeJSON, handler: s.putDocuments},
+		{method: get, path: "/api/v1/status", access: bearer, rights: rights{store.RightStaff, store.RightFull}, timeout: quick, handler: s.status},
+	}
+	if !s.cfg.FormOnly {
+		return all
+	}
+	var citizens []route
+	for _, rt := range all {
+		if rt.citizen {
+			citizens = append(citizens, rt)
+		}
+	}
+	return citizens
+}
+
+// limits finds the routes whose body may be larger than smallBody while a
+// request's header is all there is to read. All of them have fixed paths.
+type limits struct{ large map[string]*route }
+
+func newLimits(routes []route) *limits {
+	l := &limits{large: map[string]*route{}}
+	for i := range routes {
+		if rt := &routes[i]; rt.body > smallBody {
+			l.large[rt.method+" "+rt.path] = rt
+		}
+	}
+	return l
+}
+
+// requestConfig sets the limit of a body before it is read: the route's own
+// for a caller with the right to it, a small one for all others, so that nobody
+// fills the memory without a token.
+func (s *Server) requestConfig(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	small := fasthttp.RequestConfig{MaxRequestBodySize: smallBody}
+	if n := h.ContentLength(); n >= 0 && n <= smallBody {
+		return small
+	}
+	path, _, _ := strings.Cut(string(h.RequestURI()), "?")
+	rt := s.limits.large[string(h.Method())+" "+path]
+	if rt == nil {
+		return small
+	}
+	if token, err := s.bearerToken(h); err != nil || token == nil || !allows(*token, rt.rights) {
+		return small
+	}
+	return fasthttp.RequestConfig{MaxRequestBodySize: rt.body, ReadTimeout: 2 * time.Minute}
+}
+
+// allows reports whether a token has one of the rights.
+func allows(t store.Token, rights []store.Right) bool {
+	for _, r := range rights {
+		if t.Allows(r) {
+			return true
+		}
+	}
+	return len(rights) == 0
+}

@@ -1,0 +1,122 @@
+package web
+
+import (
+	"context"
+	"crypto/rand"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"sipas/api/analysis"
+	"sipas/api/store"
+	"sipas/stats"
+)
+
+// Reports answers report queries; package analysis does.
+type Reports interface {
+	// Report computes the report that q asks for.
+	Report(ctx context.Context, q analysis.Query) (*stats.Report, error)
+	// Progress says how many stored answers have been loaded. Until ready,
+	// reports are refused.
+	Progress() (done, total int64, ready bool)
+}
+
+// Config is what a Server needs to know. Zero values of Log, Now and Random
+// stand for no log, the system's clock and crypto/rand.
+type Config struct {
+	// PublicURL is the address under which people reach the service, without a
+	// slash at the end. QR codes carry it; a request's Host header is never
+	// believed.
+	PublicURL string
+	// Version of the program, shown in status and pages.
+	Version string
+	Log     *slog.Logger
+	Now     func() time.Time
+	// Random feeds response ids and request ids. It is read by many goroutines
+	// at once.
+	Random io.Reader
+	// FormOnly leaves nothing but the citizen's routes: the form, withdrawal,
+	// QR codes, static files and /livez.
+	FormOnly bool
+}
+
+// Server answers HTTP requests.
+type Server struct {
+	cfg     Config
+	store   *store.Store
+	reports Reports
+	app     *fiber.App
+	routes  []route
+	limits  *limits
+	texts   *texts
+	pages   *pages
+	assets  *assets
+	policy  string
+
+	ticketKey, sessionKey, importKey []byte
+}
+
+// How long a connection may take. Handlers have their own timeouts in the
+// route table; these guard against clients that trickle.
+const (
+	readTimeout  = 20 * time.Second
+	writeTimeout = 60 * time.Second
+	idleTimeout  = 75 * time.Second
+)
+
+// New builds a Server on a store. reports may be nil when cfg.FormOnly is set.
+func New(cfg Config, st *store.Store, reports Reports) *Server {
+	cfg.PublicURL = strings.TrimRight(cfg.PublicURL, "/")
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Random == nil {
+		cfg.Random = rand.Reader
+	}
+	s := &Server{
+		cfg: cfg, store: st, reports: reports,
+		ticketKey: st.Key("sign-in ticket"), sessionKey: st.Key("session"), importKey: st.Key("import"),
+		texts: loadTexts(), assets: loadAssets(),
+	}
+	s.pages = loadPages(s.assets)
+	s.policy = contentPolicy(s.assets)
+	s.routes = s.table()
+	s.limits = newLimits(s.routes)
+	s.app = fiber.New(fiber.Config{
+		// Without it Fiber hands out strings that the next request overwrites.
+		Immutable:                    true,
+		CaseSensitive:                true,
+		DisableStartupMessage:        true,
+		DisablePreParseMultipartForm: true,
+		// No proxy's header is ever believed.
+		EnableTrustedProxyCheck: true,
+		BodyLimit:               smallBody,
+		ReadTimeout:             readTimeout,
+		WriteTimeout:            writeTimeout,
+		IdleTimeout:             idleTimeout,
+		ErrorHandler:            s.unrouted,
+	})
+	s.app.Server().HeaderReceived = s.requestConfig
+	for i := range s.routes {
+		rt := &s.routes[i]
+		s.app.Add(rt.method, rt.path, s.serve(rt))
+		if rt.method == fiber.MethodGet {
+			s.app.Add(fiber.MethodHead, rt.path, s.serve(rt))
+		}
+	}
+	return s
+}
+
+// Serve answers requests on ln until Shutdown; it closes ln.
+func (s *Server) Serve(ln net.Listener) error { return s.app.Listener(ln) }
+
+// Shutdown stops taking connections and waits until running requests are
+// answered, at most until ctx ends.
+func (s *Server) Shutdown(ctx context.Context) error { return s.app.ShutdownWithContext(ctx) }

@@ -1,0 +1,41 @@
+package web
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+
+	"sipas/api/store"
+)
+
+// showWithdrawal asks for a receipt code.
+func (s *Server) showWithdrawal(r *request) error {
+	return s.render(r, fiber.StatusOK, "withdraw", s.newPage(r, s.texts.say(r.language(), "withdraw.title"), nil))
+}
+
+// withdraw erases the answer with a receipt code. Whoever guesses codes learns
+// nothing: one that is unknown, misspelt or used before gets the same answer.
+func (s *Server) withdraw(r *request) error {
+	receipt := strings.TrimSpace(string(r.Request().PostArgs().Peek("code")))
+	err := s.store.Withdraw(r.context, receipt)
+	switch {
+	case err == nil:
+		return s.render(r, fiber.StatusOK, "message", s.messagePage(r, "erased"))
+	case errors.Is(err, store.ErrNotFound):
+		return s.render(r, fiber.StatusOK, "message", s.messagePage(r, "not_arrived"))
+	}
+	return err
+}
+
+// message is the data of page/message.html.
+type message struct {
+	// Kind chooses the texts <Kind>.title and <Kind>.text.
+	Kind string
+	// Again offers to type a receipt code once more.
+	Again bool
+}
+
+func (s *Server) messagePage(r *request, kind string) *page {
+	return s.newPage(r, s.texts.say(r.language(), kind+".title"), &message{Kind: kind, Again: kind == "not_arrived"})
+}
