@@ -337,7 +337,7 @@ func (b *Binding) restoreLine(l *Line, get func(string) string, p *problems) {
 	if l.Received, err = b.mapping.time(get(targetReceived)); err != nil {
 		p.add("received", CodeInvalid, err)
 	}
-	if !slices.Contains(Channels, l.Origin.Channel) {
+	if l.Origin.Channel = Channel(get(TargetChannel)); !slices.Contains(Channels, l.Origin.Channel) {
 		p.add("channel", CodeInvalid)
 	}
 	l.Origin.Door = Door(get(targetDoor))
