@@ -67,10 +67,10 @@ func Compute(plan *Plan, blocks ...*Rows) (*Result, error) {
 
 	l := newLayout(plan)
 	domains := solveDomains(plan, l, cl, weights, t)
-	shifts := cellShifts(domains, l, cl, weights, t)
-	spread := scanVariance(plan, blocks, l, cl, strata, domains, shifts)
+	expected := cellExpectations(l, cl, weights, t)
+	spread := scanVariance(plan, blocks, l, cl, strata, domains, expected)
 
-	out := &Result{Cells: weights.cells, Units: weights.units, ExceedingCells: weights.exceeding, WeightRatio: weights.ratio,
+	out := &Result{CellAnswers: sample.cellAnswers, Cells: weights.cells, Units: weights.units, ExceedingCells: weights.exceeding, WeightRatio: weights.ratio,
 		Groups: make([]Domain, plan.Groups), PlaceRows: make([]int, len(plan.Places))}
 	for p, n := range t.placeRows {
 		out.PlaceRows[p] = int(n)

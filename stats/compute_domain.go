@@ -7,14 +7,6 @@ type domain struct {
 	plain    *linear // nil without rows
 }
 
-// shift is what a domain's post-stratification takes off: of every counted row
-// of a cell, the mean linearised value of the cell's counted rows times the
-// weight, by layout.
-type shift struct {
-	domain int32
-	mean   []float64
-}
-
 // solveDomains gives the point estimates and linearisations of the total
 // (first) and of every group.
 func solveDomains(plan *Plan, l *layout, cl *classer, weights *cellWeights, t *tally) []domain {
@@ -121,9 +113,26 @@ func uncoveredReason(plan *Plan, cl *classer, weights *cellWeights, t *tally, d 
 	return ReasonNoPopulation
 }
 
-// cellShifts gives, by weight cell, the shifts of the domains that have rows
-// there.
-func cellShifts(domains []domain, l *layout, cl *classer, weights *cellWeights, t *tally) [][]shift {
+// expectation is what post-stratification takes off the weighted counts of a
+// domain for every counted row of a weight cell, by item: the mean of the
+// domain's weighted answered, and then satisfied, over the cell's counted
+// rows. Linearising what is left gives w·(u − ū_c).
+type expectation struct {
+	domain int32
+	mean   []float64
+}
+
+// expectations are those of one weight cell. Where all counted rows of the
+// cell are of one class, one expectation serves that class's group and the
+// total alike; otherwise each domain with rows in the cell has its own.
+type expectations struct {
+	whole  []float64
+	shared []expectation
+}
+
+// cellExpectations gives the expectations by weight cell; those of cells
+// without weight are empty.
+func cellExpectations(l *layout, cl *classer, weights *cellWeights, t *tally) []expectations {
 	if len(weights.cells) == 0 {
 		return nil // drawn
 	}
@@ -134,33 +143,35 @@ func cellShifts(domains []domain, l *layout, cl *classer, weights *cellWeights, 
 			byCell[cell] = append(byCell[cell], c)
 		}
 	}
-	type sums struct{ answered, satisfied []float64 }
-	out := make([][]shift, len(byCell))
+	out := make([]expectations, len(byCell))
 	for cell, classes := range byCell {
-		found := map[int32]*sums{}
-		var order []int32
+		answers := weights.cells[cell].Answers
+		perRow := weights.cells[cell].Weight / float64(answers)
+		if len(classes) == 1 && t.classes[classes[0]].rows == answers {
+			out[cell].whole = make([]float64, 2*evenItems(l.items))
+			t.classes[classes[0]].addTo(out[cell].whole, perRow)
+			continue
+		}
+		found := map[int32][]float64{}
 		for _, c := range classes {
 			for _, d := range domainsOf(cl.list[c].domain) {
-				s := found[d]
-				if s == nil {
-					s = &sums{make([]float64, l.items), make([]float64, l.items)}
-					found[d] = s
-					order = append(order, d)
+				mean := found[d]
+				if mean == nil {
+					mean = make([]float64, 2*evenItems(l.items))
+					found[d] = mean
+					out[cell].shared = append(out[cell].shared, expectation{d, mean})
 				}
-				for k, n := range t.classes[c].answered {
-					s.answered[k] += float64(n)
-					s.satisfied[k] += float64(t.classes[c].satisfied[k])
-				}
+				t.classes[c].addTo(mean, perRow)
 			}
-		}
-		for _, d := range order {
-			mean := make([]float64, l.size)
-			domains[d].weighted.totals(mean, found[d].answered, found[d].satisfied)
-			for j := range mean {
-				mean[j] *= weights.cells[cell].Weight / float64(weights.cells[cell].Answers)
-			}
-			out[cell] = append(out[cell], shift{d, mean})
 		}
 	}
 	return out
+}
+
+// addTo adds the counts times factor, answered and then satisfied.
+func (s *classSum) addTo(sums []float64, factor float64) {
+	for k, n := range s.answered {
+		sums[k] += factor * float64(n)
+		sums[len(sums)/2+k] += factor * float64(s.satisfied[k])
+	}
 }

@@ -2,12 +2,12 @@ package stats
 
 // drawnRow is the memory for one row of a drawn round.
 type drawnRow struct {
-	answered, satisfied []float64
-	value               []float64 // by layout
+	bits  counts
+	value []float64 // by layout
 }
 
 func newDrawnRow(l *layout) drawnRow {
-	return drawnRow{answered: make([]float64, l.items), satisfied: make([]float64, l.items), value: make([]float64, l.size)}
+	return drawnRow{bits: newCounts(l), value: make([]float64, l.size)}
 }
 
 // drawnState is what the scan keeps of one domain of a drawn round beside its
@@ -58,7 +58,7 @@ func (v *varianceScan) drawnPSU(key uint64, runs []run, h *stratum) {
 		st := v.state[d]
 		for i, sums := range []*stratumSums{st.weighted, st.plain} {
 			set := &st.drawn.sets[i]
-			sums.add(set.total, st.own.answered)
+			sums.add(set.total, st.own.plain.answered[:v.plan.Items])
 			v.secondStage(set, key, size, h)
 		}
 	}
@@ -67,25 +67,26 @@ func (v *varianceScan) drawnPSU(key uint64, runs []run, h *stratum) {
 // readRow spreads the bits of a row.
 func (v *varianceScan) readRow(rows *Rows, i int) {
 	codes := rows.codes[i*rows.stride : (i+1)*rows.stride]
-	for k := range v.answered {
+	for k := range v.plan.Items {
 		bits := codes[k/2] >> (4 * (k % 2)) & 15
-		v.answered[k] = float64(bits >> 3)
-		v.satisfied[k] = float64(bits >> 2 & 1)
+		v.bits.answered[k] = float64(bits >> 3)
+		v.bits.satisfied[k] = float64(bits >> 2 & 1)
 	}
+	v.bits.pool(v.layout)
 }
 
 // addDrawnRow adds the row in hand to a domain.
 func (v *varianceScan) addDrawnRow(st *domainState, dom *domain, weight float64) {
 	if st.own.rows == 0 {
-		clear(st.own.answered)
+		clear(st.own.plain.answered)
 		for i := range st.drawn.sets {
 			clear(st.drawn.sets[i].total)
 			clear(st.drawn.sets[i].psuSq)
 		}
 	}
 	st.own.rows++
-	for k, a := range v.answered {
-		st.own.answered[k] += a
+	for k, a := range v.bits.answered {
+		st.own.plain.answered[k] += a
 	}
 	for i, lin := range []*linear{dom.weighted, dom.plain} {
 		w := weight
@@ -98,7 +99,7 @@ func (v *varianceScan) addDrawnRow(st *domainState, dom *domain, weight float64)
 			clear(set.second)
 			clear(set.sq)
 		}
-		lin.totals(v.value, v.answered, v.satisfied)
+		lin.totals(v.value, &v.bits)
 		for j, u := range v.value {
 			z := w * u
 			set.total[j] += z

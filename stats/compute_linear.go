@@ -170,31 +170,30 @@ func (e *linear) alike(items []int) bool {
 	return true
 }
 
-// totals writes to out, by layout, the sum of the linearised values of answers
-// whose weighted counts these are.
-func (e *linear) totals(out, answered, satisfied []float64) {
+// totals writes to out, by layout, the sum of the linearised values of rows
+// with these counts.
+func (e *linear) totals(out []float64, c *counts) {
 	l := e.layout
 	items := out[:l.items]
-	answered, satisfied = answered[:len(items)], satisfied[:len(items)]
+	answered, satisfied := c.answered[:len(items)], c.satisfied[:len(items)]
 	per, off := e.perAnswer[:len(items)], e.offset[:len(items)]
 	for k := range items {
 		items[k] = satisfied[k]*per[k] - answered[k]*off[k]
 	}
-	for f, factor := range l.plan.Factors {
-		if l.means >= 0 {
+	if l.means >= 0 {
+		means := out[l.means:]
+		for f, factor := range l.plan.Factors {
 			sum := 0.0
 			for _, k := range factor {
 				sum += items[k]
 			}
-			out[l.means+f] = sum / float64(len(factor))
+			means[f] = sum / float64(len(factor))
 		}
-		if l.pooled >= 0 {
-			a, y := 0.0, 0.0
-			for _, k := range factor {
-				a += answered[k]
-				y += satisfied[k]
-			}
-			out[l.pooled+f] = y*e.poolPer[f] - a*e.poolOff[f]
+	}
+	if l.pooled >= 0 {
+		pooled := out[l.pooled:]
+		for f, per := range e.poolPer {
+			pooled[f] = c.poolSatisfied[f]*per - c.poolAnswered[f]*e.poolOff[f]
 		}
 	}
 	for m := range l.plan.Methods {

@@ -121,11 +121,11 @@ const chunks = 32
 
 // scanVariance makes the second scan: PSU totals of linearised values, and
 // their variance between the PSUs of each stratum.
-func scanVariance(plan *Plan, blocks []*Rows, l *layout, cl *classer, strata []stratum, domains []domain, shifts [][]shift) []spreads {
+func scanVariance(plan *Plan, blocks []*Rows, l *layout, cl *classer, strata []stratum, domains []domain, expected []expectations) []spreads {
 	cuts := cutStrata(strata, chunks)
 	parts := make([]map[int32]*spreads, len(cuts)-1)
 	parallel(len(parts), func() *varianceScan {
-		return newVarianceScan(plan, l, cl, domains, shifts)
+		return newVarianceScan(plan, l, cl, domains, expected)
 	}, func(v *varianceScan, i int) {
 		v.out = map[int32]*spreads{}
 		for h := cuts[i]; h < cuts[i+1]; h++ {

@@ -130,6 +130,10 @@ type Result struct {
 	// doors and flags are counted from.
 	PlaceRows []int
 
+	// CellAnswers is the number of counted answers of the whole round in each
+	// cell of the plan.
+	CellAnswers []int
+
 	Cells []WeightCell // Visitors: by unit, then smallest member
 	Units []UnitState  // Visitors: by unit
 	// ExceedingCells are the cells of the plan with a population and more
