@@ -101,7 +101,7 @@ type Weighting struct {
 	// Unreachable results could be rated through no door of the round.
 	Unreachable int `json:"unreachable"`
 	// LargestRatio is the largest weight over the smallest.
-	LargestRatio *float64     `json:"largest_ratio"`
+	LargestRatio *float64      `json:"largest_ratio"`
 	Cells        []CellFigures `json:"cells"`
 }
 

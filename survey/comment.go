@@ -25,7 +25,7 @@ func MaskComment(s string) string {
 			return -1
 		}
 		return r
-	}, strings.TrimSpace(s))
+	}, s)
 	s = emailPattern.ReplaceAllString(s, mask)
-	return numberPattern.ReplaceAllString(s, mask)
+	return strings.TrimSpace(numberPattern.ReplaceAllString(s, mask))
 }

@@ -5,3 +5,277 @@
 // time. What a number means is decided in package stats; what counts, in
 // package survey. HTTP and rendering live elsewhere.
 package analysis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"sipas/api/store"
+	"sipas/stats"
+	"sipas/survey"
+)
+
+// Analysis answers report queries. Its methods may be called from many
+// goroutines.
+type Analysis struct {
+	store   *store.Store
+	log     *slog.Logger
+	now     func() time.Time
+	version string
+
+	mu       sync.Mutex // guards what follows, held while events are applied
+	follower *store.ResponseFollower
+	rounds   map[string]*columns
+	unknown  map[string]int // answers of rounds whose documents are missing
+
+	again       chan struct{} // wakes Run to read everything again
+	ready       atomic.Bool
+	done, total atomic.Int64
+
+	flights singleflight.Group
+	cached  sync.Map // query key → cachedReport
+}
+
+// LoadingError says that the answers are still being read from the store.
+type LoadingError struct {
+	// Done of Total answers are read.
+	Done, Total int64
+}
+
+// Error tells the progress.
+func (e *LoadingError) Error() string {
+	return fmt.Sprintf("answers are being loaded: %d of %d", e.Done, e.Total)
+}
+
+// New makes an Analysis of a store; it is empty until [Analysis.Run] has read
+// the answers. version is printed on reports.
+func New(st *store.Store, log *slog.Logger, now func() time.Time, version string) *Analysis {
+	return &Analysis{store: st, log: log, now: now, version: version, rounds: map[string]*columns{}, unknown: map[string]int{}, again: make(chan struct{}, 1)}
+}
+
+// Run reads all answers and then follows new ones until ctx ends. A store that
+// is away is asked again.
+func (a *Analysis) Run(ctx context.Context) {
+	for ctx.Err() == nil {
+		changed, err := a.follow(ctx)
+		switch {
+		case err == nil:
+			if !a.ready.Swap(true) {
+				a.log.Info("reports are exact", "answers", a.done.Load())
+			}
+			select {
+			case <-ctx.Done():
+			case <-a.again:
+			case <-changed:
+				// Let answers gather: a report asks for itself.
+				wait(ctx, settleEvery)
+			}
+		case ctx.Err() != nil || errors.Is(err, store.ErrClosed):
+			return
+		case errors.Is(err, store.ErrCursorGone):
+			a.log.Info("answers are read again from the beginning")
+			a.reset()
+		default:
+			a.log.Warn("answers could not be read", "error", err)
+			wait(ctx, time.Second)
+		}
+	}
+}
+
+// Load reads all answers once, for a command that reports and ends.
+func (a *Analysis) Load(ctx context.Context) error {
+	_, err := a.follow(ctx)
+	a.ready.Store(err == nil)
+	return err
+}
+
+// settleEvery is how long new answers gather before the columns take them, when
+// nobody asks for a report.
+const settleEvery = 100 * time.Millisecond
+
+func wait(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// Progress returns how many of how many answers are read, and whether reports
+// can be had.
+func (a *Analysis) Progress() (done, total int64, ready bool) {
+	return a.done.Load(), a.total.Load(), a.ready.Load()
+}
+
+// follow applies everything acknowledged before the call, and returns a channel
+// that closes when there is more.
+func (a *Analysis) follow(ctx context.Context) (<-chan struct{}, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.follower == nil {
+		f, err := a.store.FollowResponses(ctx)
+		if err != nil {
+			return nil, err
+		}
+		a.follower = f
+	}
+	changed := a.follower.Changed()
+	for {
+		page, err := a.follower.Next(ctx)
+		if err != nil {
+			return nil, err
+		}
+		done, total := a.follower.Progress()
+		a.done.Store(done)
+		a.total.Store(total)
+		if len(page) == 0 {
+			return changed, nil
+		}
+		a.apply(ctx, page)
+	}
+}
+
+// apply adds and removes answers. One that cannot be read, or whose documents
+// are missing, is logged and left out: it must not stop all others.
+func (a *Analysis) apply(ctx context.Context, page []store.Record) {
+	catalogue := a.store.View().Catalogue
+	for _, r := range page {
+		if !r.Erased && catalogue.Rounds[r.Round()] == nil {
+			// Another server may have set the round up within the last second.
+			if err := a.store.Refresh(ctx); err != nil {
+				a.log.Warn("staff documents could not be read again", "error", err)
+			}
+			catalogue = a.store.View().Catalogue
+			break
+		}
+	}
+	erased := map[survey.ID]struct{}{}
+	for _, r := range page {
+		if r.Erased {
+			erased[r.ID()] = struct{}{}
+			continue
+		}
+		col, err := a.columns(catalogue, r.Round())
+		if err == nil {
+			err = col.add(catalogue, r)
+		}
+		if err != nil {
+			if a.unknown[r.Round()]++; a.unknown[r.Round()] == 1 {
+				a.log.Error("an answer is left out of reports", "round", r.Round(), "error", err)
+			}
+		}
+	}
+	if len(erased) > 0 {
+		for _, col := range a.rounds {
+			col.remove(erased)
+		}
+	}
+}
+
+// columns returns the columns of a round, which begin with its first answer.
+func (a *Analysis) columns(c *survey.Catalogue, round string) (*columns, error) {
+	if col := a.rounds[round]; col != nil {
+		return col, nil
+	}
+	r := c.Rounds[round]
+	if r == nil {
+		return nil, fmt.Errorf("round %q is missing", round)
+	}
+	col, err := newColumns(c, r)
+	if err != nil {
+		return nil, err
+	}
+	a.rounds[round] = col
+	return col, nil
+}
+
+// reset forgets all columns; Run then reads everything again.
+func (a *Analysis) reset() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.ready.Store(false)
+	if a.follower != nil {
+		a.follower.Close()
+		a.follower = nil
+	}
+	clear(a.rounds)
+	clear(a.unknown)
+	select {
+	case a.again <- struct{}{}:
+	default:
+	}
+}
+
+type cachedReport struct {
+	view    *store.View
+	changes uint64
+	day     survey.Date
+	report  *stats.Report
+}
+
+// Report answers a query with everything in it that this server has
+// acknowledged. Equal questions at the same moment are computed once; the
+// report is shared and must not be changed. While answers are still loading,
+// the error is a [*LoadingError].
+func (a *Analysis) Report(ctx context.Context, q Query) (*stats.Report, error) {
+	if !a.ready.Load() {
+		return nil, &LoadingError{Done: a.done.Load(), Total: a.total.Load()}
+	}
+	if _, err := a.follow(ctx); err != nil {
+		return nil, fmt.Errorf("read new answers: %w", err)
+	}
+	view := a.store.View()
+	today := survey.DateOf(a.now())
+	a.mu.Lock()
+	col, err := a.columns(view.Catalogue, q.Round)
+	if err != nil {
+		a.mu.Unlock()
+		return nil, &survey.Error{Fields: []survey.FieldError{{Field: "round", Code: survey.CodeRoundUnknown}}}
+	}
+	if !col.renew(view.Catalogue) {
+		a.mu.Unlock()
+		a.reset()
+		return nil, &LoadingError{Total: a.total.Load()}
+	}
+	snap, changes := col.snapshot(), col.changes
+	a.mu.Unlock()
+
+	key := q.key()
+	if c, ok := a.cached.Load(key); ok {
+		if c := c.(cachedReport); c.view == view && c.changes == changes && c.day == today {
+			return c.report, nil
+		}
+	}
+	flight := fmt.Sprintf("%s\x00%p\x00%d\x00%s", key, view, changes, today)
+	report, err, _ := a.flights.Do(flight, func() (any, error) {
+		r, err := a.compute(view.Catalogue, snap, q, today)
+		if err == nil {
+			a.remember(key, cachedReport{view, changes, today, r})
+		}
+		return r, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return report.(*stats.Report), nil
+}
+
+// cacheLimit bounds the number of remembered reports.
+const cacheLimit = 64
+
+func (a *Analysis) remember(key string, c cachedReport) {
+	n := 0
+	a.cached.Range(func(k, _ any) bool {
+		if n++; n >= cacheLimit {
+			a.cached.Delete(k)
+		}
+		return true
+	})
+	a.cached.Store(key, c)
+}

@@ -123,17 +123,17 @@ func (s *Store) PutDocuments(ctx context.Context, d survey.Documents) (PutResult
 	return result, s.Refresh(ctx)
 }
 
-// change is a document that PutDocuments was given, with the revision of the
+// documentChange is a document that PutDocuments was given, with the revision of the
 // stored one it replaces.
-type change struct {
+type documentChange struct {
 	doc       Document
 	unchanged bool
 }
 
 // changes compares new documents with the stored ones and checks both together.
-func (d documentSets) changes(docs survey.Documents) (map[string][]change, error) {
+func (d documentSets) changes(docs survey.Documents) (map[string][]documentChange, error) {
 	merged := maps.Clone(d)
-	changes := map[string][]change{}
+	changes := map[string][]documentChange{}
 	var errs []error
 	gather := func(set string, n int, item func(i int) (id string, value any)) {
 		stored := map[string]int{}
@@ -148,7 +148,7 @@ func (d documentSets) changes(docs survey.Documents) (map[string][]change, error
 				errs = append(errs, fmt.Errorf("%s/%s: %w", set, id, err))
 				continue
 			}
-			c := change{doc: Document{ID: id, Body: body}}
+			c := documentChange{doc: Document{ID: id, Body: body}}
 			if at, ok := stored[id]; ok {
 				c.doc.Revision = merged[set][at].Revision
 				c.unchanged = sameJSON(merged[set][at].Body, body)

@@ -1,0 +1,263 @@
+package analysis
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	"sipas/api/store"
+	"sipas/stats"
+	"sipas/survey"
+)
+
+// columns holds the answers of one round. Rows are in two blocks, a large one
+// and a small tail, so that a new answer does not move a million old ones.
+// Places, persons and strata are dictionaries: a row carries numbers only.
+//
+// It is not safe for concurrent use; [columns.snapshot] is.
+type columns struct {
+	round      *survey.Round
+	instrument *survey.Instrument
+	// layouts maps an instrument version to the items of the round's version.
+	layouts map[string][]int
+
+	main, tail *stats.Rows
+	fresh      *stats.Builder
+
+	places       []place
+	placeIndex   map[place]uint32
+	persons      []person
+	personIndex  map[person]uint32
+	strata       []string
+	stratumIndex map[string]uint32
+	psus         map[[2]string]uint32
+	days         map[string]uint16
+	lastHour     string
+	// changes counts what was applied; equal counts mean equal answers.
+	changes uint64
+}
+
+// place is what an answer shares with many others.
+type place struct {
+	unit, desk, field, filing, channel, door, flags string
+	valid, excluded                                 bool
+}
+
+// person is what is known of who answered, and with whose help.
+type person struct{ profile, helped string }
+
+// tailLimit is how many answers the tail may have before it is merged: few
+// enough to sort at each report, many enough to merge seldom.
+const tailLimit = 20_000
+
+// newColumns starts the columns of a round. Strata of visitors are desks. What
+// the documents name is numbered in the order of its names, so that sums do not
+// depend on who answered first.
+func newColumns(c *survey.Catalogue, r *survey.Round) (*columns, error) {
+	in := c.Instruments[survey.InstrumentKey(r.Instrument, r.Version)]
+	if in == nil {
+		return nil, fmt.Errorf("round %s: its instrument %s is missing", r.ID, survey.InstrumentKey(r.Instrument, r.Version))
+	}
+	col := &columns{
+		round: r, instrument: in, layouts: map[string][]int{strconv.Itoa(r.Version): nil},
+		placeIndex: map[place]uint32{}, personIndex: map[person]uint32{}, stratumIndex: map[string]uint32{},
+		psus: map[[2]string]uint32{}, days: map[string]uint16{},
+	}
+	col.fresh = stats.NewBuilder(len(in.Items()), r.Design == survey.DesignDrawn)
+	if r.Design == survey.DesignDrawn {
+		var draws [][2]string
+		for _, p := range c.Populations {
+			if p.Round != r.ID {
+				continue
+			}
+			for _, s := range p.Stages {
+				draws = append(draws, [2]string{s.Stratum, s.PSU})
+			}
+		}
+		slices.SortFunc(draws, func(a, b [2]string) int { return slices.Compare(a[:], b[:]) })
+		for _, d := range draws {
+			col.drawnPSU(d[0], d[1])
+		}
+	} else {
+		for _, id := range slices.Sorted(maps.Keys(c.Desks)) {
+			col.stratum(id)
+		}
+	}
+	return col, nil
+}
+
+// add takes one stored response.
+func (col *columns) add(c *survey.Catalogue, r store.Record) error {
+	answers, err := col.layout(c, r.Version(), r.Answers())
+	if err != nil {
+		return fmt.Errorf("response %s: %w", r.ID(), err)
+	}
+	day, err := col.day(r.Answered())
+	if err != nil {
+		return fmt.Errorf("response %s: %w", r.ID(), err)
+	}
+	row := stats.Row{
+		ID: r.ID(), Day: day, Answers: answers,
+		Place: intern(col.placeIndex, &col.places, place{r.Unit(), r.Desk(), r.Field(), r.Filing(), r.Channel(), r.Door(), r.Flags(),
+			survey.Valid(survey.Answers(answers), col.round.ValidShare()), false}),
+		Person: intern(col.personIndex, &col.persons, person{r.Profile(), r.Helped()}),
+		PSU:    uint64(col.stratum(r.Desk()))<<32 | uint64(day),
+	}
+	if col.round.Design == survey.DesignDrawn {
+		if row.Weight, err = strconv.ParseFloat(r.Weight(), 64); err != nil {
+			return fmt.Errorf("response %s: weight: %w", r.ID(), err)
+		}
+		row.PSU = col.drawnPSU(r.Stratum(), r.PSU())
+	}
+	if err := col.fresh.Add(row); err != nil {
+		return fmt.Errorf("response %s: %w", r.ID(), err)
+	}
+	col.lastHour = max(col.lastHour, r.Received())
+	col.changes++
+	return nil
+}
+
+// remove drops answers; ids of other rounds are ignored.
+func (col *columns) remove(ids map[survey.ID]struct{}) {
+	col.settle()
+	keys := make(map[[16]byte]struct{}, len(ids))
+	for id := range ids {
+		keys[id] = struct{}{}
+	}
+	before := col.main.Len() + col.tail.Len()
+	col.main, col.tail = col.main.Without(keys), col.tail.Without(keys)
+	if col.main.Len()+col.tail.Len() != before {
+		col.changes++
+	}
+}
+
+// settle moves fresh answers into the tail, and a long tail into the main
+// block.
+func (col *columns) settle() {
+	if col.fresh.Len() > 0 {
+		col.tail = stats.Merge(col.tail, col.fresh.Build())
+		col.fresh = stats.NewBuilder(len(col.instrument.Items()), col.round.Design == survey.DesignDrawn)
+	}
+	if col.tail.Len() > max(tailLimit, col.main.Len()/16) {
+		col.main, col.tail = stats.Merge(col.main, col.tail), nil
+	}
+}
+
+// snapshot is what a report reads while new answers come in. Dictionaries only
+// grow, so the slices here stay as they are.
+type snapshot struct {
+	round      *survey.Round
+	instrument *survey.Instrument
+	blocks     []*stats.Rows
+	places     []place
+	persons    []person
+	strata     []string
+	psus       map[[2]string]uint32
+	lastHour   string
+}
+
+func (col *columns) snapshot() snapshot {
+	col.settle()
+	s := snapshot{
+		round: col.round, instrument: col.instrument, blocks: []*stats.Rows{col.main, col.tail},
+		places: col.places, persons: col.persons, strata: col.strata, lastHour: col.lastHour,
+	}
+	if col.round.Design == survey.DesignDrawn {
+		s.psus = maps.Clone(col.psus)
+	}
+	return s
+}
+
+// layout returns answers in the item order of the round's instrument version.
+// Items that the answered version does not have were not asked.
+func (col *columns) layout(c *survey.Catalogue, version, answers string) (string, error) {
+	order, known := col.layouts[version]
+	if !known {
+		v, err := strconv.Atoi(version)
+		if err != nil {
+			return "", fmt.Errorf("version: %w", err)
+		}
+		in := c.Instruments[survey.InstrumentKey(col.round.Instrument, v)]
+		if in == nil {
+			return "", fmt.Errorf("instrument %s is missing", survey.InstrumentKey(col.round.Instrument, v))
+		}
+		for _, item := range col.instrument.Items() {
+			at, ok := in.ItemIndex(item.ID)
+			if !ok {
+				at = -1
+			}
+			order = append(order, at)
+		}
+		col.layouts[version] = order
+	}
+	if order == nil {
+		return answers, nil
+	}
+	out := make([]byte, len(order))
+	for i, at := range order {
+		switch {
+		case at < 0:
+			out[i] = byte(survey.NotAsked)
+		case at >= len(answers):
+			return "", errors.New("fewer answers than its instrument has items")
+		default:
+			out[i] = answers[at]
+		}
+	}
+	return string(out), nil
+}
+
+func (col *columns) day(hour string) (uint16, error) {
+	if d, ok := col.days[hour]; ok {
+		return d, nil
+	}
+	t, err := store.ParseHour(hour)
+	if err != nil {
+		return 0, fmt.Errorf("answered: %w", err)
+	}
+	d := survey.DayNumber(t)
+	col.days[hour] = d
+	return d, nil
+}
+
+// drawnPSU is the key of a drawn sampling unit, which the plan finds again by
+// its numbers.
+func (col *columns) drawnPSU(stratum, psu string) uint64 {
+	h := col.stratum(stratum)
+	key := [2]string{stratum, psu}
+	n, ok := col.psus[key]
+	if !ok {
+		n = uint32(len(col.psus))
+		col.psus[key] = n
+	}
+	return uint64(h)<<32 | uint64(n)
+}
+
+func (col *columns) stratum(name string) uint32 { return intern(col.stratumIndex, &col.strata, name) }
+
+// intern returns the number of a value in a dictionary, adding it at the end
+// where it is new.
+func intern[T comparable](index map[T]uint32, list *[]T, value T) uint32 {
+	if n, ok := index[value]; ok {
+		return n
+	}
+	n := uint32(len(*list))
+	index[value] = n
+	*list = append(*list, value)
+	return n
+}
+
+// renew takes up changes of the round's document. It reports false when what
+// columns are made of has changed (instrument version, design, the rule of
+// validity): the answers must then be read again.
+func (col *columns) renew(c *survey.Catalogue) bool {
+	r, old := c.Rounds[col.round.ID], col.round
+	if r == nil || r.Instrument != old.Instrument || r.Version != old.Version || r.Design != old.Design || r.ValidShare() != old.ValidShare() {
+		return false
+	}
+	col.round = r
+	col.instrument = c.Instruments[survey.InstrumentKey(r.Instrument, r.Version)]
+	return true
+}

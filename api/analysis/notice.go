@@ -1,0 +1,126 @@
+package analysis
+
+import (
+	"sipas/stats"
+	"sipas/survey"
+)
+
+var channelNames = map[survey.Channel]survey.Text{
+	survey.ChannelQR:          {"vi": "Mã QR", "en": "QR code"},
+	survey.ChannelKiosk:       {"vi": "Máy tính bảng tại quầy", "en": "Kiosk tablet"},
+	survey.ChannelPaper:       {"vi": "Phiếu giấy", "en": "Paper form"},
+	survey.ChannelInterviewer: {"vi": "Điều tra viên", "en": "Interviewer"},
+	survey.ChannelPhone:       {"vi": "Điện thoại", "en": "Telephone"},
+	survey.ChannelInvite:      {"vi": "Thư mời", "en": "Invitation"},
+}
+
+var (
+	filingNames = map[string]survey.Text{
+		"counter": {"vi": "Trực tiếp", "en": "At the counter"},
+		"online":  {"vi": "Trực tuyến", "en": "Online"},
+		"post":    {"vi": "Bưu chính", "en": "By post"},
+	}
+	doorNames = map[string]survey.Text{
+		"open":  {"vi": "Mở (mã QR của quầy)", "en": "Open (desk code)"},
+		"slip":  {"vi": "Phiếu hẹn (mã dùng một lần)", "en": "Slip (one-time code)"},
+		"staff": {"vi": "Nhập từ tệp", "en": "Imported file"},
+	}
+	helpNames = map[string]survey.Text{
+		"alone":    {"vi": "Tự trả lời", "en": "Alone"},
+		"relative": {"vi": "Người thân giúp", "en": "With a relative's help"},
+		"official": {"vi": "Cán bộ giúp", "en": "With an official's help"},
+		"watched":  {"vi": "Có cán bộ đứng xem", "en": "With an official watching"},
+	}
+	typeNames = map[string]survey.Text{
+		"so":     {"vi": "Sở, ban, ngành", "en": "Departments"},
+		"huyen":  {"vi": "Cấp huyện", "en": "Districts"},
+		"xa":     {"vi": "Cấp xã", "en": "Communes"},
+		"center": {"vi": "Trung tâm Phục vụ hành chính công", "en": "Public administrative service centres"},
+	}
+	notSaid = survey.Text{"vi": "(không nêu)", "en": "(not said)"}
+)
+
+// label is the name of a group of the report.
+func (w *writer) label(id string) survey.Text {
+	if id == "" {
+		return notSaid
+	}
+	var t survey.Text
+	switch w.query.By {
+	case "unit":
+		if u := w.catalogue.Units[id]; u != nil {
+			t = u.Name
+		}
+	case "desk":
+		if d := w.catalogue.Desks[id]; d != nil {
+			t = d.Name
+			if u := w.catalogue.Units[d.Unit]; u != nil {
+				t = survey.Text{"vi": d.Name.In("vi") + " – " + u.Name.In("vi"), "en": d.Name.In("en") + " – " + u.Name.In("en")}
+			}
+		}
+	case "field":
+		if f := w.catalogue.Fields[id]; f != nil {
+			t = f.Name
+		}
+	case "filing":
+		t = filingNames[id]
+	case "door":
+		t = doorNames[id]
+	case "helped":
+		t = helpNames[id]
+	case "group":
+		t = typeNames[id]
+	default:
+		for _, q := range w.snap.instrument.Profile {
+			if q.ID != w.query.By {
+				continue
+			}
+			for _, o := range q.Options {
+				if o.ID == id {
+					t = o.Text
+				}
+			}
+		}
+	}
+	if t == nil {
+		t = survey.Text{"vi": id, "en": id}
+	}
+	return t
+}
+
+// notices says what a reader must know before the figures.
+func (w *writer) notices(r *stats.Report) []stats.Notice {
+	list := []stats.Notice{}
+	add := func(when bool, code, vi, en string) {
+		if when {
+			list = append(list, stats.Notice{Code: code, Text: survey.Text{"vi": vi, "en": en}})
+		}
+	}
+	add(r.Basis == "respondents", "self_selected",
+		"Kết quả chỉ phản ánh người đã trả lời: người trả lời tự chọn tham gia, không phải mẫu ngẫu nhiên. Không so sánh, xếp hạng chung với SIPAS chọn mẫu của Bộ Nội vụ.",
+		"The figures speak only of those who answered: they chose to take part and are no random sample. Do not compare or rank them with the Ministry's drawn SIPAS.")
+	add(r.Interim, "interim",
+		"Đợt khảo sát chưa kết thúc: mọi kết luận chỉ là tạm thời.",
+		"The round is still running: no verdict is final.")
+	add(w.channel == "" && len(r.Counts.ByChannel) > 1, "channels_pooled",
+		"Gộp nhiều hình thức trả lời; đợt khảo sát không nêu hình thức chính. Xem bảng theo hình thức.",
+		"Several channels are pooled; the round declares no primary one. See the table by channel.")
+	add(r.Weighting.Kind == "none" && r.Counts.Counted > 0, "no_population",
+		"Chưa có số kết quả đã trả trong kỳ, nên chưa thể gia quyền; chỉ có số liệu không gia quyền.",
+		"There are no figures of results returned, so nothing can be weighted; only unweighted figures are given.")
+	exceeds, uncovered := false, false
+	for _, c := range r.Weighting.Cells {
+		exceeds = exceeds || c.Exceeds
+		uncovered = uncovered || c.Uncovered && c.Returned > 0
+	}
+	add(exceeds, "answers_exceed_transactions",
+		"Có ô quyền số mà số phiếu nhiều hơn số kết quả đã trả: số liệu sai hoặc có phiếu khống. Đơn vị liên quan không được kết luận.",
+		"Some weight cells have more answers than results returned: wrong data or stuffing. The units concerned get no verdict.")
+	add(uncovered, "uncovered_cells",
+		"Một số đơn vị có quá ít phiếu, không được tính vào quyền số; xem bảng ô không phủ.",
+		"Some units have too few answers and are left out of the weights; see the table of uncovered cells.")
+	add(w.result.WeightRatio > maxWeightRatio && w.plan.Design == stats.Visitors, "weight_ratio",
+		"Quyền số lớn nhất gấp hơn 5 lần quyền số nhỏ nhất: một số ít phiếu có ảnh hưởng lớn.",
+		"The largest weight is more than five times the smallest: a few answers have much influence.")
+	return list
+}

@@ -1,0 +1,409 @@
+package analysis
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"sipas/api/store"
+	"sipas/stats"
+	"sipas/survey"
+)
+
+// Rules of what may be said (STATS: "Publishing").
+const (
+	level          = 0.95
+	minVerdict     = 30   // respondents
+	maxWidth       = 0.30 // of an interval, in proportion
+	reviewDF       = 8
+	maxCV          = 0.30
+	maxWeightRatio = 5
+)
+
+// compute makes the report of a query from a snapshot.
+func (a *Analysis) compute(c *survey.Catalogue, snap snapshot, q Query, today survey.Date) (*stats.Report, error) {
+	x := newQuestion(c, snap, q)
+	x.plan.Level = level
+	result, err := stats.Compute(&x.plan, snap.blocks...)
+	if err != nil {
+		return nil, fmt.Errorf("compute the report: %w", err)
+	}
+	w := &writer{question: x, result: result, interim: snap.round.Interim(today.Start())}
+	report := w.report()
+	report.Software = a.version
+	if q.By == "channel" {
+		if report.Groups, err = x.byChannel(w.interim); err != nil {
+			return nil, err
+		}
+	}
+	w.rank(report.Groups)
+	return report, nil
+}
+
+// byChannel computes one report a channel: a mode is a sample of its own, with
+// its own weights, and modes are never pooled silently.
+func (x *question) byChannel(interim bool) ([]stats.Group, error) {
+	var groups []stats.Group
+	for _, channel := range survey.Channels {
+		if !slices.ContainsFunc(x.snap.places, func(p place) bool { return p.channel == string(channel) }) {
+			continue
+		}
+		q := x.query
+		q.By, q.Channel = "", string(channel)
+		y := newQuestion(x.catalogue, x.snap, q)
+		y.plan.Level = level
+		result, err := stats.Compute(&y.plan, x.snap.blocks...)
+		if err != nil {
+			return nil, fmt.Errorf("compute channel %s: %w", channel, err)
+		}
+		w := &writer{question: y, result: result, interim: interim}
+		groups = append(groups, w.group(string(channel), channelNames[channel], &result.Total, x.snap.round.Target))
+	}
+	return groups, nil
+}
+
+// writer turns a result of package stats into the report's terms and percents.
+type writer struct {
+	*question
+	result  *stats.Result
+	interim bool
+}
+
+func (w *writer) report() *stats.Report {
+	round, in := w.snap.round, w.snap.instrument
+	r := &stats.Report{
+		Round: stats.RoundHeader{
+			ID: round.ID, Title: round.Title, Instrument: round.Instrument, Version: round.Version, LegalBasis: in.LegalBasis,
+			Design: round.Design, First: round.First, Last: round.Last, Target: round.Target,
+		},
+		Filter: w.filter(), Basis: w.basis(), Interim: w.interim, Level: level * 100, By: w.query.By,
+		Weighting: w.weighting(), Counts: w.counts(), Groups: []stats.Group{},
+	}
+	for i, m := range in.Methods {
+		h := stats.MethodHeader{Name: m.Name, Version: m.Version, Combine: m.Combine, FactorWeights: in.Weights(m)}
+		r.Methods = append(r.Methods, h)
+		if i == w.plan.Headline {
+			r.Method = h
+		}
+	}
+	if t, err := store.ParseHour(w.snap.lastHour); err == nil {
+		r.CutOff = &t
+	}
+	r.Total = w.group("", round.Title, &w.result.Total, w.totalTarget())
+	for i := range w.result.Groups {
+		d := &w.result.Groups[i]
+		if d.N == 0 && d.Population == 0 {
+			continue
+		}
+		id := w.groups[i]
+		target := w.totalTarget()
+		if w.query.By == "unit" {
+			target = round.UnitTarget(id)
+		}
+		r.Groups = append(r.Groups, w.group(id, w.label(id), d, target))
+	}
+	r.Notices = w.notices(r)
+	return r
+}
+
+// totalTarget is the target of the whole: that of the unit where the report is
+// about one.
+func (w *writer) totalTarget() float64 {
+	if unit := w.query.Filters["unit"]; unit != "" {
+		return w.snap.round.UnitTarget(unit)
+	}
+	return w.snap.round.Target
+}
+
+func (w *writer) basis() string {
+	if w.snap.round.Design == survey.DesignDrawn {
+		return "population"
+	}
+	return "respondents"
+}
+
+func (w *writer) filter() map[string]string {
+	f := maps.Clone(w.query.Filters)
+	for name, value := range map[string]string{"channel": string(w.channel), "from": string(w.query.From), "to": string(w.query.To)} {
+		if value != "" {
+			f[name] = value
+		}
+	}
+	if w.query.WithoutFlagged {
+		f["flagged"] = "without"
+	}
+	return f
+}
+
+func (w *writer) counts() stats.Counts {
+	c := stats.Counts{ByChannel: map[string]int{}, ByDoor: map[string]int{}, ByFlag: map[string]int{}}
+	for i, p := range w.snap.places {
+		n := w.result.PlaceRows[i]
+		if n == 0 || !w.plan.Places[i].In {
+			continue
+		}
+		c.Received += n
+		c.ByChannel[p.channel] += n
+		c.ByDoor[p.door] += n
+		if p.flags != "" {
+			c.Flagged += n
+			for _, name := range strings.Split(p.flags, ",") {
+				c.ByFlag[name] += n
+			}
+		}
+		switch {
+		case w.plan.Places[i].Counted:
+			c.Counted += n
+		case !p.valid:
+			c.Invalid += n
+		case p.excluded:
+			c.Excluded += n
+		case w.channel != "" && p.channel != string(w.channel):
+			c.OtherChannels += n
+		}
+	}
+	return c
+}
+
+func (w *writer) weighting() stats.Weighting {
+	g := stats.Weighting{Kind: "none", Unreachable: w.unreachable, Cells: []stats.CellFigures{}}
+	if w.plan.Design == stats.Drawn {
+		g.Kind = "design"
+	}
+	if w.result.WeightRatio > 0 {
+		ratio := w.result.WeightRatio
+		g.LargestRatio = &ratio
+	}
+	for _, c := range w.result.Cells {
+		f := stats.CellFigures{Unit: w.units[c.Unit], Returned: int(c.N), Answers: c.Answers, Exceeds: c.Exceeds, Uncovered: c.Reason != ""}
+		g.Returned += f.Returned
+		if c.Reason == "" {
+			g.Kind = "post_stratified"
+			g.Covered += f.Returned
+			f.Weight = &c.Weight
+		}
+		for _, m := range c.Members {
+			key := w.cells[m]
+			f.Members = append(f.Members, stats.CellMember{Field: key.field, Filing: key.filing, Returned: int(w.plan.Cells[m].N), Answers: w.result.CellAnswers[m]})
+		}
+		g.Cells = append(g.Cells, f)
+	}
+	return g
+}
+
+// group writes the total or one group. target is in percent.
+func (w *writer) group(id string, label survey.Text, d *stats.Domain, target float64) stats.Group {
+	g := stats.Group{ID: id, Label: label, N: d.N, Strata: d.Strata, PSUs: d.PSUs}
+	if w.query.By == "unit" && id != "" {
+		if u := w.catalogue.Units[id]; u != nil {
+			g.RankGroup = u.Type
+		}
+	}
+	head := w.plan.Headline
+	for m, method := range w.plan.Methods {
+		f := stats.MethodFigures{
+			Name:     method.Name,
+			Weighted: indexFigure(d.Weighted, d.WeightedReason, m), Unweighted: indexFigure(d.Unweighted, d.UnweightedReason, m),
+		}
+		g.Methods = append(g.Methods, f)
+		if m == head {
+			g.Weighted, g.Unweighted = f.Weighted, f.Unweighted
+		}
+	}
+	for i, f := range w.snap.instrument.Factors {
+		pick := func(e *stats.Estimates) *stats.Estimate { return &e.Factors[i] }
+		g.Factors = append(g.Factors, stats.FactorFigures{ID: f.ID, Title: f.Title,
+			Weighted: figure(d.Weighted, d.WeightedReason, pick), Unweighted: figure(d.Unweighted, d.UnweightedReason, pick)})
+	}
+	for i, it := range w.snap.instrument.Items() {
+		pick := func(e *stats.Estimates) *stats.Estimate { return &e.Items[i] }
+		n := &d.Counts[i]
+		g.Items = append(g.Items, stats.ItemFigures{ID: it.ID, Text: it.Text, Levels: [5]int(n[:5]),
+			NotAsked: n[5], Blank: n[6], NotApplicable: n[7], BrokenOff: n[8],
+			Weighted: figure(d.Weighted, d.WeightedReason, pick), Unweighted: figure(d.Unweighted, d.UnweightedReason, pick)})
+	}
+	w.response(&g, d, target)
+	g.Verdict = w.decide(&g, d, target)
+	return g
+}
+
+// response fills in response rate and tipping point, where the population of
+// exactly these respondents is known.
+func (w *writer) response(g *stats.Group, d *stats.Domain, target float64) {
+	if !d.PopulationKnown || d.Population <= 0 || w.plan.Design == stats.Drawn {
+		return
+	}
+	returned := int(d.Population)
+	g.Returned = &returned
+	if w.query.From != "" || w.query.To != "" || !w.wholePersons() {
+		return // the figure counts the whole period and everybody
+	}
+	rate := float64(d.N) / d.Population
+	g.ResponseRate = percent(rate)
+	if headline := w.headline(g, d); headline.Value != nil && rate < 1 {
+		g.TippingPoint = percent((target/100 - rate**headline.Value/100) / (1 - rate))
+	}
+}
+
+func (w *writer) wholePersons() bool {
+	for _, p := range w.plan.Persons {
+		if !p.In {
+			return false
+		}
+	}
+	return w.plan.By != stats.ByPerson && w.plan.By != stats.ByDay
+}
+
+// headline is the figure that is compared with the target: the weighted one, or
+// the unweighted one where the round has no population figures at all.
+func (w *writer) headline(g *stats.Group, d *stats.Domain) stats.Figure {
+	if d.WeightedReason == stats.ReasonNoPopulation {
+		return g.Unweighted
+	}
+	return g.Weighted
+}
+
+// decide compares the index with the target (DECISIONS: "Verdict").
+func (w *writer) decide(g *stats.Group, d *stats.Domain, target float64) stats.Decision {
+	looks := max(1, w.snap.round.Looks)
+	alpha := (1 - level) / float64(looks)
+	v := stats.Decision{Target: target, Basis: w.basis(), Interim: w.interim, Level: round10(100 * (1 - alpha))}
+	headline := w.headline(g, d)
+	if headline.Value != nil {
+		reaches := *headline.Value >= target
+		v.ReachesTarget = &reaches
+	}
+	estimates := d.Weighted
+	if d.WeightedReason == stats.ReasonNoPopulation {
+		estimates = d.Unweighted
+	}
+	say := func(verdict stats.Verdict) stats.Decision {
+		v.Verdict = &verdict
+		return v
+	}
+	switch {
+	case d.Exceeds:
+		v.Reason = "answers_exceed_transactions"
+		return v
+	case d.N < minVerdict:
+		return say(stats.TooFew)
+	case d.Incomplete:
+		v.Reason = stats.ReasonIncomplete
+		return v
+	case estimates == nil || !estimates.Index[w.plan.Headline].HasCI:
+		return say(stats.TooFew)
+	}
+	e := estimates.Index[w.plan.Headline]
+	interval, _, ok := stats.CompositeInterval(e.P, e.SE, e.N, float64(e.DF), 1-alpha)
+	switch {
+	case !ok:
+		return say(stats.TooFew)
+	case interval.High-interval.Low >= maxWidth:
+		v.Reason = "suppressed"
+		return v
+	}
+	return say(stats.VerdictOf(interval, target/100))
+}
+
+// rank orders groups and numbers those that may be ranked, within each rank
+// group. Equal values share a rank.
+func (w *writer) rank(groups []stats.Group) {
+	value := func(g *stats.Group) float64 {
+		if g.Weighted.Value != nil {
+			return *g.Weighted.Value
+		}
+		if g.Unweighted.Value != nil {
+			return *g.Unweighted.Value
+		}
+		return -1
+	}
+	ranked := func(g *stats.Group) bool {
+		return g.Verdict.Verdict != nil && *g.Verdict.Verdict != stats.TooFew
+	}
+	byTime := w.query.By == "day" || w.query.By == "month"
+	slices.SortStableFunc(groups, func(a, b stats.Group) int {
+		if byTime {
+			return strings.Compare(a.ID, b.ID)
+		}
+		if c := strings.Compare(a.RankGroup, b.RankGroup); c != 0 {
+			return c
+		}
+		if ra, rb := ranked(&a), ranked(&b); ra != rb {
+			if ra {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(value(&b), value(&a)), strings.Compare(a.ID, b.ID))
+	})
+	if byTime || w.query.By == "channel" {
+		return // a day is not better than a day, and modes are not comparable
+	}
+	at, rank := 0, 0
+	for i := range groups {
+		g := &groups[i]
+		if i == 0 || g.RankGroup != groups[i-1].RankGroup {
+			at, rank = 0, 0
+		}
+		if !ranked(g) {
+			continue
+		}
+		if at++; at == 1 || value(g) != value(&groups[i-1]) {
+			rank = at
+		}
+		n := rank
+		g.Rank = &n
+	}
+}
+
+func indexFigure(e *stats.Estimates, reason string, method int) stats.Figure {
+	return figure(e, reason, func(e *stats.Estimates) *stats.Estimate { return &e.Index[method] })
+}
+
+// figure writes one estimate in percent.
+func figure(estimates *stats.Estimates, reason string, pick func(*stats.Estimates) *stats.Estimate) stats.Figure {
+	if estimates == nil {
+		return stats.Figure{Reason: reason}
+	}
+	e := pick(estimates)
+	f := stats.Figure{N: e.N, DF: e.DF, Reason: e.Reason}
+	if e.HasP {
+		f.Value = percent(e.P)
+	}
+	if e.HasSE {
+		f.SE = percent(e.SE)
+		if e.P > 0 && e.SE/e.P > maxCV {
+			f.Marks = append(f.Marks, "cv")
+		}
+		if e.DF < reviewDF {
+			f.Marks = append(f.Marks, "review")
+		}
+	}
+	if e.HasCI {
+		f.Low, f.High, f.Interval = percent(e.CI.Low), percent(e.CI.High), e.CIMethod
+		if e.CI.High-e.CI.Low >= maxWidth {
+			f.Marks = append(f.Marks, "wide")
+		}
+	}
+	if e.HasDeff {
+		deff := round10(e.Deff)
+		f.Deff = &deff
+	}
+	if e.HasNEff {
+		n := round10(e.NEff)
+		f.NEff = &n
+	}
+	return f
+}
+
+func percent(p float64) *float64 {
+	v := round10(p * 100)
+	return &v
+}
+
+// round10 keeps ten decimals: far more than anybody reads, and few enough that
+// two ways of adding up the same answers agree.
+func round10(v float64) float64 { return math.Round(v*1e10) / 1e10 }

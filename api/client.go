@@ -1,0 +1,169 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"sipas/api/store"
+	"sipas/api/web"
+	"sipas/stats"
+	"sipas/survey"
+)
+
+// client talks to a running service for the commands that take --url.
+type client struct {
+	base, token string
+	http        *http.Client
+}
+
+func newClient(f serviceFlags) (*client, error) {
+	base, err := checkPublicURL(f.URL)
+	if err != nil {
+		return nil, err
+	}
+	if f.AccessToken == "" {
+		return nil, errors.New("--url needs --token (or SIPAS_TOKEN)")
+	}
+	return &client{base: base, token: f.AccessToken, http: &http.Client{Timeout: 2 * time.Minute}}, nil
+}
+
+// serviceError is what the service answered in place of a result.
+type serviceError struct {
+	Status int
+	Code   string `json:"code"`
+	Text   string `json:"message"`
+	Fields []struct {
+		Field   string `json:"field"`
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	} `json:"fields"`
+}
+
+// Error repeats what the service said.
+func (e *serviceError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "the service answered %d %s: %s", e.Status, e.Code, e.Text)
+	for _, f := range e.Fields {
+		fmt.Fprintf(&b, "\n  %s: %s (%s)", f.Field, f.Message, f.Code)
+	}
+	return b.String()
+}
+
+// tries bounds how often a request is sent while the service says 503.
+const tries = 5
+
+// do sends a request and decodes the answer into result. A 503 is tried again
+// when its Retry-After is over; its body is decoded too when accept503 says so.
+func (c *client) do(ctx context.Context, method, path string, body, result any, accept503 bool) error {
+	var payload []byte
+	if body != nil {
+		var err error
+		if payload, err = json.Marshal(body); err != nil {
+			return err
+		}
+	}
+	for try := 1; ; try++ {
+		status, wait, answer, err := c.send(ctx, method, path, payload)
+		if err != nil {
+			return err
+		}
+		switch {
+		case status < 300, status == http.StatusServiceUnavailable && accept503 && try == tries:
+			if err := json.Unmarshal(answer, result); err != nil {
+				return fmt.Errorf("the service's answer is no JSON that is understood: %w", err)
+			}
+			return nil
+		case status == http.StatusServiceUnavailable && try < tries:
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(wait):
+			}
+		default:
+			failure := struct{ Error serviceError }{Error: serviceError{Status: status}}
+			if json.Unmarshal(answer, &failure) != nil || failure.Error.Code == "" {
+				return fmt.Errorf("the service answered %d", status)
+			}
+			return &failure.Error
+		}
+	}
+}
+
+// send sends one request; wait is how long a 503 asks to wait.
+func (c *client) send(ctx context.Context, method, path string, payload []byte) (status int, wait time.Duration, answer []byte, err error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(payload))
+	if err != nil {
+		return 0, 0, nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+c.token)
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return 0, 0, nil, fmt.Errorf("reach the service: %w", err)
+	}
+	defer resp.Body.Close()
+	answer, err = io.ReadAll(resp.Body)
+	if err != nil {
+		return 0, 0, nil, fmt.Errorf("read the service's answer: %w", err)
+	}
+	wait = time.Second
+	if d, err := time.ParseDuration(resp.Header.Get("Retry-After") + "s"); err == nil {
+		wait = min(d, 30*time.Second)
+	}
+	return resp.StatusCode, wait, answer, nil
+}
+
+func (c *client) report(ctx context.Context, round string, params map[string]string) (*stats.Report, error) {
+	query := url.Values{}
+	for name, value := range params {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	var report stats.Report
+	err := c.do(ctx, http.MethodGet, "/api/v1/rounds/"+url.PathEscape(round)+"/report?"+query.Encode(), nil, &report, false)
+	return &report, err
+}
+
+func (c *client) documents(ctx context.Context) (survey.Documents, error) {
+	var d survey.Documents
+	err := c.do(ctx, http.MethodGet, "/api/v1/documents", nil, &d, false)
+	return d, err
+}
+
+func (c *client) putDocuments(ctx context.Context, d survey.Documents) (store.PutResult, error) {
+	var result store.PutResult
+	err := c.do(ctx, http.MethodPut, "/api/v1/documents", d, &result, false)
+	return result, err
+}
+
+func (c *client) responses(ctx context.Context, after string) (web.ResponsePage, error) {
+	var page web.ResponsePage
+	err := c.do(ctx, http.MethodGet, "/api/v1/responses?after="+url.QueryEscape(after), nil, &page, false)
+	return page, err
+}
+
+// batchOutcome is what became of one item of an array of responses.
+type batchOutcome struct {
+	Outcome string              `json:"outcome"`
+	Fields  []survey.FieldError `json:"fields"`
+}
+
+func (c *client) addResponses(ctx context.Context, items []web.ImportItem) ([]batchOutcome, error) {
+	var answer struct {
+		Outcomes []batchOutcome `json:"outcomes"`
+	}
+	err := c.do(ctx, http.MethodPost, "/api/v1/responses", items, &answer, true)
+	if err == nil && len(answer.Outcomes) != len(items) {
+		err = fmt.Errorf("the service gave %d outcomes for %d answers", len(answer.Outcomes), len(items))
+	}
+	return answer.Outcomes, err
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/mattn/go-isatty"
+
+	"sipas/api/store"
+)
+
+// storeFlags say where the answers are. They are the same for every command
+// that opens the store itself.
+type storeFlags struct {
+	Data       string `default:"./sipas-data" env:"SIPAS_DATA" help:"Folder of the embedded store and the root secret."`
+	MongoDBURI string `name:"mongodb-uri" env:"SIPAS_MONGODB_URI" help:"Use this MongoDB in place of the embedded store (mongodb://…)."`
+	Secret     string `env:"SIPAS_SECRET" help:"Root secret, 64 hexadecimal digits. Without it, one is made in the data folder."`
+}
+
+// serviceFlags reach a running service, for commands that work through it.
+type serviceFlags struct {
+	URL         string `name:"url" env:"SIPAS_URL" help:"Work through the service at this address instead of opening the store."`
+	AccessToken string `name:"token" env:"SIPAS_TOKEN" help:"Access token for --url."`
+}
+
+// errNoMongoDB refuses a setting rather than ignore it: answers would go to a
+// file that nobody expects.
+var errNoMongoDB = errors.New("SIPAS_MONGODB_URI is set, but this version has no MongoDB engine yet; unset it to use the embedded file store")
+
+// open opens the store for a command. name is told to others who want the same
+// file.
+func (f *storeFlags) open(ctx context.Context, name string, log *slog.Logger) (*store.Store, error) {
+	if f.MongoDBURI != "" {
+		return nil, errNoMongoDB
+	}
+	engine, err := store.OpenFile(f.Data, store.FileOptions{Command: name, Logger: log})
+	if err != nil {
+		return nil, f.explain(err)
+	}
+	secret, err := f.secret()
+	if err != nil {
+		return nil, errors.Join(err, engine.Close())
+	}
+	return store.Open(ctx, engine, secret, log)
+}
+
+// openExisting is open for commands that only read: without a store there is
+// nothing to read, and an empty one must not appear by a misspelt folder.
+func (f *storeFlags) openExisting(ctx context.Context, name string, log *slog.Logger) (*store.Store, error) {
+	if _, err := os.Stat(f.Data); err != nil && f.MongoDBURI == "" {
+		return nil, fmt.Errorf("there is no store at %s: %w", f.Data, err)
+	}
+	return f.open(ctx, name, log)
+}
+
+func (f *storeFlags) secret() (store.Secret, error) {
+	if f.Secret != "" {
+		secret, err := store.ParseSecret(f.Secret)
+		if err != nil {
+			return secret, fmt.Errorf("SIPAS_SECRET: %w", err)
+		}
+		return secret, nil
+	}
+	return store.LoadSecret(f.Data)
+}
+
+func (f *storeFlags) explain(err error) error {
+	var held *store.HeldError
+	if errors.As(err, &held) && held.URL != "" {
+		return fmt.Errorf("%w\n(report, import, export and seed take --url %s and --token)", err, held.URL)
+	}
+	return err
+}
+
+// newLogger logs text to a terminal, JSON elsewhere.
+func newLogger(w io.Writer) *slog.Logger {
+	if isTerminal(w) {
+		return slog.New(slog.NewTextHandler(w, nil))
+	}
+	return slog.New(slog.NewJSONHandler(w, nil))
+}
+
+// quietLogger is for commands that print a result: problems only.
+func quietLogger(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && (isatty.IsTerminal(f.Fd()) || isatty.IsCygwinTerminal(f.Fd()))
+}
+
+// checkPublicURL reads an address that QR codes can carry: scheme and host,
+// perhaps a path, nothing else.
+func checkPublicURL(s string) (string, error) {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("public address: %w", err)
+	case u.Scheme != "http" && u.Scheme != "https", u.Host == "":
+		return "", fmt.Errorf("public address %q: it begins with https:// or http:// and a host", s)
+	case u.RawQuery != "" || u.Fragment != "" || u.User != nil:
+		return "", fmt.Errorf("public address %q: no user, ? or #", s)
+	}
+	return strings.TrimSuffix(u.String(), "/"), nil
+}
+
+type configCommand struct {
+	serveFlags
+	serviceFlags
+}
+
+// Run prints every setting that has a variable, with its value and where it
+// comes from.
+func (c *configCommand) Run(t *terminal, app *kong.Application) error {
+	out := tabwriter.NewWriter(t.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(out, "variable\tflag\tvalue\tfrom")
+	for _, flag := range settings(app) {
+		from := "default"
+		if _, set := os.LookupEnv(flag.Envs[0]); set {
+			from = "environment"
+		}
+		if flag.Set && from == "default" {
+			from = "flag"
+		}
+		value := fmt.Sprint(flag.Target.Interface())
+		fmt.Fprintf(out, "%s\t--%s\t%s\t%s\n", flag.Envs[0], flag.Name, redact(flag.Name, value), from)
+	}
+	return out.Flush()
+}
+
+// settings lists the flags of the config command that have a variable: all of
+// the program's.
+func settings(app *kong.Application) []*kong.Flag {
+	var list []*kong.Flag
+	for _, node := range app.Children {
+		if node.Name != "config" {
+			continue
+		}
+		for _, flag := range node.Flags {
+			if len(flag.Envs) > 0 {
+				list = append(list, flag)
+			}
+		}
+	}
+	return list
+}
+
+// redact hides secrets, and the password inside an address.
+func redact(name, value string) string {
+	switch {
+	case value == "":
+		return `""`
+	case name == "secret" || name == "token":
+		return "(hidden)"
+	case name == "mongodb-uri":
+		if u, err := url.Parse(value); err == nil {
+			return u.Redacted()
+		}
+		return "(hidden)"
+	}
+	return value
+}
+
+// now is the clock of the program.
+func now() time.Time { return time.Now() }

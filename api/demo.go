@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/skip2/go-qrcode"
+
+	"sipas/api/store"
+	"sipas/api/web"
+	"sipas/seeds"
+	"sipas/survey"
+)
+
+type demoCommand struct {
+	Listen  string `default:"127.0.0.1:8080" help:"Address to listen on."`
+	Answers int    `default:"24000" help:"How many answers to simulate."`
+	Lan     bool   `help:"Also serve the form, and only the form, on the local network, and draw its QR code here."`
+}
+
+func (c *demoCommand) Run(t *terminal) (err error) {
+	ln, err := listen(t.ctx, c.Listen)
+	if err != nil {
+		return err
+	}
+	defer ln.Close()
+	public := "http://" + ln.Addr().String()
+	var lan net.Listener
+	if c.Lan {
+		if lan, err = listenLAN(t.ctx, ln); err != nil {
+			return err
+		}
+		defer lan.Close()
+		public = "http://" + lan.Addr().String()
+	}
+	folder, err := os.MkdirTemp("", "sipas-demo-")
+	if err != nil {
+		return err
+	}
+	defer removeAll(folder, &err)
+	log := quietLogger(t.stderr)
+	st, err := (&storeFlags{Data: folder}).open(t.ctx, "demo", log)
+	if err != nil {
+		return err
+	}
+	desk, err := seedDemo(t, st, c.Answers)
+	if err != nil {
+		return errors.Join(err, st.Close())
+	}
+	token, err := st.CreateToken(t.ctx, "demo", store.Rights, now())
+	if err != nil {
+		return errors.Join(err, st.Close())
+	}
+	s := newService(st, log, public)
+	if err := s.ready(t.ctx); err != nil {
+		return errors.Join(err, s.close())
+	}
+	s.announce(t.stdout, "http://"+ln.Addr().String(), public, desk, token)
+	if lan == nil {
+		return s.serve(t.ctx, ln)
+	}
+	return s.serveLAN(t, ln, lan, public+"/s/"+desk)
+}
+
+// announce prints the addresses to open, one a line.
+func (s *service) announce(w io.Writer, local, public, desk, token string) {
+	fmt.Fprintf(w, "form   %s/s/%s\n", public, desk)
+	fmt.Fprintf(w, "qr     %s/qr/%s.png\n", local, desk)
+	link := s.web.SignInURL(token, "/reports/"+seeds.DemoRound, 12*time.Hour)
+	fmt.Fprintf(w, "report %s%s\n", local, strings.TrimPrefix(link, public))
+	fmt.Fprintf(w, "token  %s\n", token)
+	fmt.Fprintln(w, "Ctrl-C stops the demonstration and removes its data.")
+}
+
+// ready waits until reports are exact.
+func (s *service) ready(ctx context.Context) error {
+	for {
+		if _, _, ready := s.analysis.Progress(); ready {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// serveLAN serves everything on ln, and on lan the citizen's routes only: there
+// is no TLS, so no token may pass there.
+func (s *service) serveLAN(t *terminal, ln, lan net.Listener, form string) error {
+	code, err := qrcode.New(form, qrcode.Medium)
+	if err != nil {
+		return fmt.Errorf("draw the QR code: %w", err)
+	}
+	fmt.Fprintf(t.stdout, "\nScan with a phone on the same network (%s):\n%s", form, code.ToSmallString(false))
+	forms := web.New(web.Config{PublicURL: "http://" + lan.Addr().String(), Version: version(), Log: s.log, Now: now, Random: rand.Reader, FormOnly: true}, s.store, s.analysis)
+	failed := make(chan error, 1)
+	go func() { failed <- forms.Serve(lan) }()
+	err = s.serve(t.ctx, ln)
+	limit, cancel := context.WithTimeout(context.Background(), shutdownLimit)
+	defer cancel()
+	return errors.Join(err, forms.Shutdown(limit), <-failed)
+}
+
+// listenLAN listens on this machine's address in the local network, on the port
+// of ln.
+func listenLAN(ctx context.Context, ln net.Listener) (net.Listener, error) {
+	_, port, err := net.SplitHostPort(ln.Addr().String())
+	if err != nil {
+		return nil, err
+	}
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil, fmt.Errorf("find this machine's address in the local network: %w", err)
+	}
+	for _, a := range addresses {
+		ip, ok := a.(*net.IPNet)
+		if !ok || ip.IP.To4() == nil || !ip.IP.IsPrivate() {
+			continue
+		}
+		return listen(ctx, net.JoinHostPort(ip.IP.String(), port))
+	}
+	return nil, errors.New("this machine has no address in a local network (none in 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16)")
+}
+
+// seedDemo loads the province and a simulated round, and returns a desk to try.
+func seedDemo(t *terminal, st *store.Store, answers int) (desk string, err error) {
+	today := survey.DateOf(now())
+	params := seeds.DefaultParams()
+	params.Answers = answers
+	documents, simulation, err := seeds.Demo(today, params)
+	if err != nil {
+		return "", err
+	}
+	if _, err := st.PutDocuments(t.ctx, documents); err != nil {
+		return "", err
+	}
+	bar := newProgress(t.stderr, int64(simulation.Answers()), "simulated answers", false)
+	catalogue := st.View().Catalogue
+	visits := map[string]int{}
+	var batch []survey.Response
+	flush := func() error {
+		outcomes, err := st.AddResponses(t.ctx, batch)
+		if err != nil {
+			return fmt.Errorf("store simulated answers: %w", err)
+		}
+		for i, o := range outcomes {
+			if o != store.Stored {
+				return fmt.Errorf("simulated answer %s: %s", batch[i].ID, o)
+			}
+		}
+		if err := bar.Add(len(batch)); err != nil {
+			return err
+		}
+		batch = batch[:0]
+		return t.ctx.Err()
+	}
+	for visit := range simulation.Visits(today.AddDays(-1)) {
+		submission, origin, received := visit.Submission()
+		r, err := survey.Accept(catalogue, submission, origin, received)
+		if err != nil {
+			return "", fmt.Errorf("simulated answer: %w", err)
+		}
+		visits[r.Desk]++
+		if batch = append(batch, r); len(batch) == 1000 {
+			if err := flush(); err != nil {
+				return "", err
+			}
+		}
+	}
+	if err := flush(); err != nil {
+		return "", err
+	}
+	return busiestDesk(visits), bar.Finish()
+}
+
+// busiestDesk is the desk with most visits, the first of several.
+func busiestDesk(visits map[string]int) string {
+	best := ""
+	for desk, n := range visits {
+		if best == "" || n > visits[best] || n == visits[best] && desk < best {
+			best = desk
+		}
+	}
+	return best
+}
+
+// newProgress draws a bar on a terminal and nothing elsewhere.
+func newProgress(w io.Writer, total int64, what string, bytes bool) *progressbar.ProgressBar {
+	if !isTerminal(w) {
+		w = io.Discard
+	}
+	return progressbar.NewOptions64(total,
+		progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(what), progressbar.OptionShowBytes(bytes),
+		progressbar.OptionSetWidth(30), progressbar.OptionShowCount(), progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionOnCompletion(func() { fmt.Fprintln(w) }))
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"sipas/api/store"
+	"sipas/api/web"
+	"sipas/survey"
+)
+
+// exportSource is where exported answers come from: a store, or a running
+// service.
+type exportSource interface {
+	catalogue(ctx context.Context) (*survey.Catalogue, error)
+	// page returns the answers after an id, in the order of ids, and whether
+	// there may be more.
+	page(ctx context.Context, after survey.ID) (page []survey.Response, more bool, err error)
+	close() error
+}
+
+// storeSource exports from a store that this process holds.
+type storeSource struct{ st *store.Store }
+
+func (s *storeSource) catalogue(context.Context) (*survey.Catalogue, error) {
+	return s.st.View().Catalogue, nil
+}
+
+func (s *storeSource) page(ctx context.Context, after survey.ID) ([]survey.Response, bool, error) {
+	records, err := s.st.ScanResponses(ctx, after)
+	if err != nil {
+		return nil, false, err
+	}
+	page := make([]survey.Response, len(records))
+	for i, r := range records {
+		if page[i], err = r.Response(); err != nil {
+			return nil, false, err
+		}
+	}
+	return page, len(page) > 0, nil
+}
+
+func (s *storeSource) close() error { return s.st.Close() }
+
+// serviceSource exports from a running service, whose token must have the
+// rights export and staff.
+type serviceSource struct {
+	client *client
+	docs   *survey.Catalogue
+}
+
+func (s *serviceSource) catalogue(ctx context.Context) (*survey.Catalogue, error) {
+	d, err := s.client.documents(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.docs, err = survey.NewCatalogue(d)
+	return s.docs, err
+}
+
+func (s *serviceSource) page(ctx context.Context, after survey.ID) ([]survey.Response, bool, error) {
+	start := ""
+	if after != (survey.ID{}) {
+		start = after.String()
+	}
+	got, err := s.client.responses(ctx, start)
+	if err != nil {
+		return nil, false, err
+	}
+	page := make([]survey.Response, len(got.Responses))
+	for i, e := range got.Responses {
+		in := s.docs.Instruments[survey.InstrumentKey(e.Instrument, e.Version)]
+		if in == nil {
+			return nil, false, fmt.Errorf("the service has no instrument %s", survey.InstrumentKey(e.Instrument, e.Version))
+		}
+		if page[i], err = web.ImportResponse(in, e); err != nil {
+			return nil, false, err
+		}
+	}
+	return page, got.Next != "", nil
+}
+
+func (s *serviceSource) close() error { return nil }

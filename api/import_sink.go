@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"sipas/api/store"
+	"sipas/api/web"
+	"sipas/survey"
+)
+
+// importSink is where imported lines go: a store, or a running service.
+type importSink interface {
+	catalogue(ctx context.Context) (*survey.Catalogue, error)
+	// add returns one outcome for each line. The error means that nothing is
+	// known of them; sending them again is safe.
+	add(ctx context.Context, lines []importLine) ([]lineOutcome, error)
+	putPopulations(ctx context.Context, p []survey.Population) error
+	close() error
+}
+
+// storeSink imports into a store that this process holds.
+type storeSink struct {
+	st  *store.Store
+	key []byte
+}
+
+func (s *storeSink) catalogue(context.Context) (*survey.Catalogue, error) {
+	return s.st.View().Catalogue, nil
+}
+
+func (s *storeSink) add(ctx context.Context, lines []importLine) ([]lineOutcome, error) {
+	outcomes := make([]lineOutcome, len(lines))
+	var responses []survey.Response
+	var at []int
+	catalogue := s.st.View().Catalogue
+	for i := range lines {
+		l := &lines[i]
+		if l.Submission.ID == "" {
+			l.Submission.ID = survey.DerivedID(s.key, l.Origin.Answered, l.source, l.row).String()
+		}
+		received := l.Received
+		if received.IsZero() {
+			received = time.Now()
+		}
+		r, err := survey.Accept(catalogue, l.Submission, l.Origin, received)
+		var wrong *survey.Error
+		switch {
+		case errors.As(err, &wrong):
+			outcomes[i] = lineOutcome{outcome: "invalid", fields: wrong.Fields}
+		case err != nil:
+			return nil, err
+		default:
+			responses = append(responses, r)
+			at = append(at, i)
+		}
+	}
+	stored, err := s.st.AddResponses(ctx, responses)
+	if err != nil {
+		return nil, err
+	}
+	for i, o := range stored {
+		outcomes[at[i]].outcome = o.String()
+	}
+	return outcomes, nil
+}
+
+func (s *storeSink) putPopulations(ctx context.Context, p []survey.Population) error {
+	_, err := s.st.PutDocuments(ctx, survey.Documents{Populations: p})
+	return err
+}
+
+func (s *storeSink) close() error { return s.st.Close() }
+
+// serviceSink imports through a running service, whose token must have the
+// rights import and staff.
+type serviceSink struct {
+	client *client
+}
+
+func (s *serviceSink) catalogue(ctx context.Context) (*survey.Catalogue, error) {
+	d, err := s.client.documents(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return survey.NewCatalogue(d)
+}
+
+func (s *serviceSink) add(ctx context.Context, lines []importLine) ([]lineOutcome, error) {
+	items := make([]web.ImportItem, len(lines))
+	for i, l := range lines {
+		items[i] = web.ImportItem{
+			Submission: l.Submission, Source: l.source, Row: l.row,
+			Answered: l.Origin.Answered.UTC().Format(time.RFC3339), Channel: l.Origin.Channel, Draw: l.Origin.Draw,
+		}
+	}
+	got, err := s.client.addResponses(ctx, items)
+	if err != nil {
+		return nil, err
+	}
+	outcomes := make([]lineOutcome, len(got))
+	for i, o := range got {
+		outcomes[i] = lineOutcome{outcome: o.Outcome, fields: o.Fields}
+	}
+	return outcomes, nil
+}
+
+func (s *serviceSink) putPopulations(ctx context.Context, p []survey.Population) error {
+	_, err := s.client.putDocuments(ctx, survey.Documents{Populations: p})
+	return err
+}
+
+func (s *serviceSink) close() error { return nil }

@@ -1,0 +1,114 @@
+// Command sipas is the citizen satisfaction survey service: one binary that
+// serves the forms, keeps the answers and computes the index.
+//
+// This package is the shell around everything: the command line, the
+// configuration, files and the terminal. HTTP lives in api/web, persistence in
+// api/store, the columns behind reports in api/analysis, rendering in
+// api/publish. Rules about answers and statistics must not be written here;
+// they are in the packages survey and stats.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	_ "time/tzdata" // offices run Windows, which has no time zone files
+
+	"github.com/alecthomas/kong"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// cli is the command table; flags go before SIPAS_* variables, variables before
+// defaults.
+type cli struct {
+	Demo    demoCommand    `cmd:"" help:"Show the main job: a service with a simulated province, in a temporary folder."`
+	Serve   serveCommand   `cmd:"" help:"Run the service."`
+	Report  reportCommand  `cmd:"" help:"Print the index of a round."`
+	Import  importCommand  `cmd:"" help:"Load answers from a file: paper forms, another system, an export."`
+	Export  exportCommand  `cmd:"" help:"Write the answers of a round as CSV."`
+	Seed    seedCommand    `cmd:"" help:"Load instruments, units, desks, rounds and populations."`
+	Token   tokenCommand   `cmd:"" help:"Create, list and revoke access tokens."`
+	Config  configCommand  `cmd:"" help:"Print the configuration in force, secrets hidden."`
+	Health  healthCommand  `cmd:"" help:"Ask a running service whether it is ready; exit code 0 when it is."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+// terminal is what a command may write to, and the context that ends it.
+type terminal struct {
+	ctx            context.Context
+	stdout, stderr io.Writer
+}
+
+// errSilent ends a command with exit code 1 when everything was said already.
+var errSilent = errors.New("")
+
+// run executes one command line and returns the exit code: 0 done, 1 failed, 2
+// wrongly called.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	var table cli
+	exited := -1
+	parser, err := kong.New(&table,
+		kong.Name("sipas"),
+		kong.Description("Citizen satisfaction surveys of public administrative services (SIPAS)."),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { exited = code }),
+		kong.UsageOnError(),
+	)
+	if err != nil {
+		fmt.Fprintln(stderr, "sipas:", err)
+		return 2
+	}
+	command, err := parser.Parse(args)
+	if exited >= 0 { // --help
+		return exited
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "sipas:", err)
+		fmt.Fprintln(stderr, "sipas: see sipas --help")
+		return 2
+	}
+	err = command.Run(&terminal{ctx: ctx, stdout: stdout, stderr: stderr}, parser.Model)
+	switch {
+	case err == nil:
+		return 0
+	case !errors.Is(err, errSilent):
+		fmt.Fprintln(stderr, "sipas:", err)
+	}
+	return 1
+}
+
+// version is the version of this build: the module's when it was installed as
+// one, else the commit it was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+			return "dev-" + s.Value[:12]
+		}
+	}
+	return "dev"
+}
+
+type versionCommand struct{}
+
+func (versionCommand) Run(t *terminal) error {
+	_, err := fmt.Fprintln(t.stdout, "sipas", version())
+	return err
+}
