@@ -204,22 +204,21 @@ func splitByCode(rows, codes []int) [][]int {
 	return groups
 }
 
-// degreesOfFreedom returns PSUs with a member − strata with a member.
-func (d *SamplingDesign) degreesOfFreedom(member []bool) float64 {
+// spread counts the PSUs and the strata that have a member.
+func (d *SamplingDesign) spread(member []bool) (psus, strata int) {
 	stratumSeen, psuSeen := make([]bool, len(d.strata)), make([]bool, d.psus)
-	df := 0
 	for i, in := range member {
 		if !in {
 			continue
 		}
 		if !psuSeen[d.psu[i]] {
 			psuSeen[d.psu[i]] = true
-			df++
+			psus++
 		}
 		if !stratumSeen[d.stratum[i]] {
 			stratumSeen[d.stratum[i]] = true
-			df--
+			strata++
 		}
 	}
-	return float64(df)
+	return psus, strata
 }

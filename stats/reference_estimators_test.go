@@ -573,3 +573,48 @@ func refAllocation(c *refCase) (any, error) {
 		"neyman": neyman, "neyman_rounded": RoundAllocation(neyman),
 	}, nil
 }
+
+func refReliability(c *refCase) (any, error) {
+	opt := struct {
+		By      []string
+		K       int
+		MinN    float64 `json:"min_n"`
+		CVLimit float64 `json:"cv_limit"`
+	}{K: 5, MinN: 30, CVLimit: 0.3}
+	s, domain, err := c.setup(&opt)
+	if err != nil {
+		return nil, err
+	}
+	y, err := c.onlyVariable()
+	if err != nil {
+		return nil, err
+	}
+	class, labels, err := c.table.levels(false, opt.By...)
+	if err != nil {
+		return nil, err
+	}
+	var rows []object
+	for k, label := range labels {
+		st := s.Mean(y, partOf(domain, class, k))
+		if st.N == 0 {
+			continue
+		}
+		se, err := s.StandardError(st)
+		if err != nil {
+			return nil, err
+		}
+		r := ReliabilityOf(st.Value, se, st.N, st.DF, opt.MinN)
+		cv := CoefficientOfVariation(st.Value, se)
+		var cvFlag any // not defined without a coefficient of variation
+		if !math.IsNaN(cv) {
+			cvFlag = cv > opt.CVLimit
+		}
+		rows = append(rows, object{
+			"group": label, "n": st.N, "psus": st.PSUs, "estimate": st.Value, "se": se, "df": st.DF,
+			"cv": cv, "cv_complement": CoefficientOfVariation(1-st.Value, se),
+			"n_eff_df_trunc": r.EffectiveN, "kg_ci": r.Interval, "kg_width": r.Interval.Width(), "kg_relative_width": r.RelativeWidth,
+			"cv_flag": cvFlag, "k_anonymous": st.N >= opt.K, "nchs": string(r.Presentation), "nchs_review": r.Review,
+		})
+	}
+	return rows, nil
+}

@@ -28,7 +28,8 @@ type Statistic struct {
 	Value      float64 // NaN where the estimate is not defined: nobody answered, or a denominator of 0
 	N          int     // rows that it is about
 	SumWeights float64 // their weights
-	DF         float64 // PSUs − strata that hold these rows; 0 or less (also: no rows) allows no interval
+	PSUs       int     // primary sampling units that hold these rows
+	DF         float64 // PSUs − strata that hold these rows; 0 allows no interval
 	influence  []float64
 	member     []bool
 }
@@ -42,7 +43,9 @@ func (s *Sample) newStatistic(member []bool) Statistic {
 			st.SumWeights += s.weights[i]
 		}
 	}
-	st.DF = s.design.degreesOfFreedom(member)
+	var strata int
+	st.PSUs, strata = s.design.spread(member)
+	st.DF = float64(st.PSUs - strata)
 	return st
 }
 
