@@ -16,11 +16,11 @@ type TargetTest struct {
 }
 
 // TargetTestOf tests an estimated share p with standard error se, df degrees of freedom and
-// effective sample size nEff (EffectiveN) against a target, all proportions. It reports false where
-// there is no test: a se that is 0 (unanimous answers) or not a number, df ≤ 0, or a target not
-// strictly between 0 and 1.
+// effective sample size nEff (EffectiveN) against a target, all proportions. Without degrees of freedom
+// (df ≤ 0) the probabilities of the t test are NaN. It reports false where there is no test at all: a
+// se that is 0 (unanimous answers) or not a number, or a target not strictly between 0 and 1.
 func TargetTestOf(p, se, df, nEff, target float64) (TargetTest, bool) {
-	if !(se > 0) || !(df > 0) || !(target > 0 && target < 1) || math.IsNaN(p) {
+	if !(se > 0) || !(target > 0 && target < 1) || math.IsNaN(p) {
 		return TargetTest{}, false
 	}
 	t := (p - target) / se
