@@ -1,0 +1,256 @@
+package web
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"sipas/api/store"
+	"sipas/seeds"
+	"sipas/survey"
+)
+
+// BenchmarkSubmit64 measures submissions of 22 answers over HTTP with a durable
+// acknowledgement, on 64 connections and a store that already holds a million
+// answers (SIPAS_BENCH_STORED to change that), against a bare Fiber handler that
+// only decodes the same JSON: five alternating pairs, the median of their ratios.
+func BenchmarkSubmit64(b *testing.B) {
+	const pairs, connections = 5, 64
+	const turn = 3 * time.Second
+	folder := b.TempDir()
+	engine, err := store.OpenFile(folder, store.FileOptions{Command: "benchmark"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	st, err := store.Open(context.Background(), engine, store.Secret{1}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer st.Close()
+	today := survey.DateOf(time.Now())
+	fillForBenchmark(b, st, today)
+	desk := ""
+	for id := range st.View().Desks {
+		desk = max(desk, id)
+	}
+	bodies := &bodyMaker{template: benchmarkBody(b, desk)}
+
+	service := New(Config{PublicURL: "http://127.0.0.1"}, st, nil)
+	bare := fiber.New(fiber.Config{Immutable: true, DisableStartupMessage: true})
+	bare.Post("/api/v1/responses", func(c *fiber.Ctx) error {
+		var s survey.Submission
+		if err := json.Unmarshal(c.Body(), &s); err != nil {
+			return err
+		}
+		return c.SendStatus(fiber.StatusCreated)
+	})
+	serviceAddress, bareAddress := listenForBenchmark(b, service.Serve), listenForBenchmark(b, bare.Listener)
+	defer service.Shutdown(context.Background())
+	defer bare.Shutdown()
+
+	for b.Loop() {
+		var ratios, rates, bareRates []float64
+		var slowest []time.Duration
+		for range pairs {
+			n, _ := load(b, bareAddress, connections, turn, bodies)
+			m, latencies := load(b, serviceAddress, connections, turn, bodies)
+			ratios, rates, bareRates = append(ratios, float64(m)/float64(n)), append(rates, float64(m)/turn.Seconds()), append(bareRates, float64(n)/turn.Seconds())
+			slices.Sort(latencies)
+			slowest = append(slowest, latencies[len(latencies)*99/100])
+		}
+		slices.Sort(ratios)
+		slices.Sort(rates)
+		slices.Sort(bareRates)
+		slices.Sort(slowest)
+		b.ReportMetric(ratios[pairs/2], "of-bare")
+		b.ReportMetric(rates[pairs/2], "stored/s")
+		b.ReportMetric(bareRates[pairs/2], "bare/s")
+		b.ReportMetric(float64(slowest[pairs/2].Microseconds())/1000, "p99-ms")
+		b.ReportMetric(float64(syncTime(b, folder).Microseconds())/1000, "disk-sync-ms")
+		b.ReportMetric(0, "ns/op")
+	}
+}
+
+// fillForBenchmark stores simulated answers of the past months.
+func fillForBenchmark(b *testing.B, st *store.Store, today survey.Date) {
+	stored := 1_000_000
+	if s := os.Getenv("SIPAS_BENCH_STORED"); s != "" {
+		if _, err := fmt.Sscan(s, &stored); err != nil {
+			b.Fatal(err)
+		}
+	}
+	documents, err := seeds.Synthetic(200, 3, today)
+	if err != nil {
+		b.Fatal(err)
+	}
+	params := seeds.DefaultParams()
+	params.Answers, params.Days = stored, 90
+	simulation, err := seeds.Simulate(documents, seeds.SyntheticRound, params)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := st.PutDocuments(context.Background(), documents); err != nil {
+		b.Fatal(err)
+	}
+	var batch []survey.Response
+	flush := func() {
+		if _, err := st.AddResponses(context.Background(), batch); err != nil {
+			b.Fatal(err)
+		}
+		batch = batch[:0]
+	}
+	for visit := range simulation.Visits(today.AddDays(-1)) {
+		if batch = append(batch, visit.Response()); len(batch) == 5000 {
+			flush()
+		}
+	}
+	flush()
+}
+
+// benchmarkBody is a submission of 22 answers whose id is put in later.
+func benchmarkBody(b *testing.B, desk string) []byte {
+	s := survey.Submission{ID: "00000000-0000-0000-0000-000000000000", Round: seeds.SyntheticRound, Desk: desk, Instrument: seeds.Sipas2640, Version: 1, Answers: map[string]survey.Answer{}}
+	for i := range 22 {
+		s.Answers[fmt.Sprintf("c%02d", i+1)] = survey.Answer('1' + byte(i*7%5))
+	}
+	body, err := json.Marshal(s)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return body
+}
+
+// bodyMaker writes requests that differ in their id.
+type bodyMaker struct{ template []byte }
+
+func (m *bodyMaker) request(into []byte) ([]byte, error) {
+	id, err := survey.NewID(time.Now(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	into = fmt.Appendf(into[:0], "POST /api/v1/responses HTTP/1.1\r\nHost: b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", len(m.template))
+	at := len(into) + bytes.Index(m.template, []byte("00000000-"))
+	into = append(into, m.template...)
+	copy(into[at:], id.String())
+	return into, nil
+}
+
+// load sends requests on so many connections, each the next when the last is
+// answered, and returns how many were answered 201 and how long each took.
+func load(b *testing.B, address string, connections int, turn time.Duration, bodies *bodyMaker) (int, []time.Duration) {
+	var done atomic.Int64
+	var mu sync.Mutex
+	var all []time.Duration
+	var wg sync.WaitGroup
+	until := time.Now().Add(turn)
+	for range connections {
+		wg.Go(func() {
+			conn, err := net.Dial("tcp", address)
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			defer conn.Close()
+			answers := bufio.NewReader(conn)
+			var request []byte
+			var latencies []time.Duration
+			for time.Now().Before(until) {
+				if request, err = bodies.request(request); err != nil {
+					b.Error(err)
+					return
+				}
+				started := time.Now()
+				if _, err := conn.Write(request); err != nil {
+					b.Error(err)
+					return
+				}
+				status, err := readAnswer(answers)
+				if err != nil || status != http.StatusCreated {
+					b.Errorf("answer %d, %v", status, err)
+					return
+				}
+				latencies = append(latencies, time.Since(started))
+				done.Add(1)
+			}
+			mu.Lock()
+			all = append(all, latencies...)
+			mu.Unlock()
+		})
+	}
+	wg.Wait()
+	return int(done.Load()), all
+}
+
+// readAnswer reads one answer with as little work as possible, since the load
+// runs on the same cores.
+func readAnswer(r *bufio.Reader) (status int, err error) {
+	length := 0
+	for first := true; ; first = false {
+		line, err := r.ReadSlice('\n')
+		if err != nil {
+			return 0, err
+		}
+		switch {
+		case first:
+			if _, err := fmt.Sscanf(string(line[9:12]), "%d", &status); err != nil {
+				return 0, err
+			}
+		case len(line) == 2:
+			_, err := io.CopyN(io.Discard, r, int64(length))
+			return status, err
+		case bytes.HasPrefix(line, []byte("Content-Length: ")):
+			for _, c := range line[16:] {
+				if c >= '0' && c <= '9' {
+					length = length*10 + int(c-'0')
+				}
+			}
+		}
+	}
+}
+
+func listenForBenchmark(b *testing.B, serve func(net.Listener) error) string {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	go serve(ln)
+	return ln.Addr().String()
+}
+
+// syncTime is how long the disk takes to make 4 KB durable, the median of 50.
+func syncTime(b *testing.B, folder string) time.Duration {
+	f, err := os.Create(filepath.Join(folder, "sync"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	var times []time.Duration
+	for range 50 {
+		started := time.Now()
+		if _, err := f.Write(make([]byte, 4096)); err != nil {
+			b.Fatal(err)
+		}
+		if err := f.Sync(); err != nil {
+			b.Fatal(err)
+		}
+		times = append(times, time.Since(started))
+	}
+	slices.Sort(times)
+	return times[len(times)/2]
+}
