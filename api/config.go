@@ -125,14 +125,14 @@ func (c *configCommand) Run(t *terminal, app *kong.Application) error {
 	out := tabwriter.NewWriter(t.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(out, "variable\tflag\tvalue\tfrom")
 	for _, flag := range settings(app) {
-		from := "default"
-		if _, set := os.LookupEnv(flag.Envs[0]); set {
-			from = "environment"
-		}
-		if flag.Set && from == "default" {
-			from = "flag"
-		}
 		value := fmt.Sprint(flag.Target.Interface())
+		from := "flag"
+		switch fromEnvironment, set := os.LookupEnv(flag.Envs[0]); {
+		case set && value == fromEnvironment:
+			from = "environment"
+		case value == flag.Default:
+			from = "default"
+		}
 		fmt.Fprintf(out, "%s\t--%s\t%s\t%s\n", flag.Envs[0], flag.Name, redact(flag.Name, value), from)
 	}
 	return out.Flush()
