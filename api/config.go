@@ -36,13 +36,18 @@ type serviceFlags struct {
 // file that nobody expects.
 var errNoMongoDB = errors.New("SIPAS_MONGODB_URI is set, but this version has no MongoDB engine yet; unset it to use the embedded file store")
 
-// open opens the store for a command. name is told to others who want the same
-// file.
-func (f *storeFlags) open(ctx context.Context, name string, log *slog.Logger) (*store.Store, error) {
+// open opens the store for a command, whose name is told to others who want the
+// same file.
+func (f *storeFlags) open(ctx context.Context, command string, log *slog.Logger) (*store.Store, error) {
+	return f.openAt(ctx, command, "", log)
+}
+
+// openAt is open for a command that answers requests at an address.
+func (f *storeFlags) openAt(ctx context.Context, command, url string, log *slog.Logger) (*store.Store, error) {
 	if f.MongoDBURI != "" {
 		return nil, errNoMongoDB
 	}
-	engine, err := store.OpenFile(f.Data, store.FileOptions{Command: name, Logger: log})
+	engine, err := store.OpenFile(f.Data, store.FileOptions{Command: command, URL: url, Logger: log})
 	if err != nil {
 		return nil, f.explain(err)
 	}
@@ -55,11 +60,11 @@ func (f *storeFlags) open(ctx context.Context, name string, log *slog.Logger) (*
 
 // openExisting is open for commands that only read: without a store there is
 // nothing to read, and an empty one must not appear by a misspelt folder.
-func (f *storeFlags) openExisting(ctx context.Context, name string, log *slog.Logger) (*store.Store, error) {
+func (f *storeFlags) openExisting(ctx context.Context, command string, log *slog.Logger) (*store.Store, error) {
 	if _, err := os.Stat(f.Data); err != nil && f.MongoDBURI == "" {
 		return nil, fmt.Errorf("there is no store at %s: %w", f.Data, err)
 	}
-	return f.open(ctx, name, log)
+	return f.open(ctx, command, log)
 }
 
 func (f *storeFlags) secret() (store.Secret, error) {

@@ -40,7 +40,7 @@ func (c *serveCommand) Run(t *terminal) error {
 	if err != nil {
 		return err
 	}
-	st, err := c.open(t.ctx, "serve", log)
+	st, err := c.openAt(t.ctx, "serve", "http://"+ln.Addr().String(), log)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 // FileOptions says who opens a file store. The zero value is usable.
 type FileOptions struct {
 	Command string           // what holds the file, told to others who want it: "serve"
+	URL     string           // where the holder answers requests, told to them too; "" when it does not
 	Logger  *slog.Logger     // nil: silent
 	Now     func() time.Time // nil: time.Now
 }
@@ -115,7 +116,7 @@ func OpenFile(folder string, opt FileOptions) (*File, error) {
 		return nil, fmt.Errorf("store: open %s: %w", filepath.Join(folder, "sipas.db"), err)
 	}
 	f.db = db
-	if err := f.load(opt.Command); err != nil {
+	if err := f.load(opt); err != nil {
 		return nil, errors.Join(err, f.closeFiles())
 	}
 	go f.appendLoop()
@@ -124,12 +125,12 @@ func OpenFile(folder string, opt FileOptions) (*File, error) {
 }
 
 // load brings the file to the present format, and what the last process left in the journals into memory.
-func (f *File) load(command string) error {
+func (f *File) load(opt FileOptions) error {
 	if err := f.upgrade(); err != nil {
 		return err
 	}
 	f.holder = holder{path: filepath.Join(f.folder, holderName), HeldError: HeldError{
-		Folder: f.folder, PID: os.Getpid(), Command: command, Since: f.now().UTC().Truncate(time.Second)}}
+		Folder: f.folder, PID: os.Getpid(), Command: opt.Command, URL: opt.URL, Since: f.now().UTC().Truncate(time.Second)}}
 	if err := f.holder.write(); err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
@@ -169,17 +170,6 @@ func (f *File) fileLog(name string) *fileLog {
 		f.logs[name] = l
 	}
 	return l
-}
-
-// Announce adds the address at which the running service answers to what other processes are told that want the file.
-func (f *File) Announce(url string) error {
-	f.setsMu.Lock()
-	defer f.setsMu.Unlock()
-	if f.closed.Load() {
-		return ErrClosed
-	}
-	f.holder.URL = url
-	return f.holder.write()
 }
 
 // Ping implements Engine. After a failed write it tries one, so that it turns good again by itself.
