@@ -70,7 +70,7 @@ func Compute(plan *Plan, blocks ...*Rows) (*Result, error) {
 	expected := cellExpectations(l, cl, weights, t)
 	spread := scanVariance(plan, blocks, l, cl, strata, domains, expected)
 
-	out := &Result{CellAnswers: sample.cellAnswers, Cells: weights.cells, Units: weights.units, ExceedingCells: weights.exceeding, WeightRatio: weights.ratio,
+	out := &Result{CellAnswers: sample.cellAnswers[:len(plan.Cells)], Cells: weights.cells, Units: weights.units, ExceedingCells: weights.exceeding, WeightRatio: weights.ratio,
 		Groups: make([]Domain, plan.Groups), PlaceRows: make([]int, len(plan.Places))}
 	for p, n := range t.placeRows {
 		out.PlaceRows[p] = int(n)

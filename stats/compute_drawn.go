@@ -15,8 +15,11 @@ func newDrawnRow(l *layout) drawnRow {
 type drawnState struct{ sets [2]drawnSet }
 
 type drawnSet struct {
-	total  []float64 // of the PSU in hand, by layout
-	psuSq  []float64 // of the PSU in hand: Σ z²
+	total []float64 // of the PSU in hand, by layout
+	// Of the PSU in hand: the first row's z, and Σ (z−pivot) and its squares
+	// over the rows of the domain (see stratumSums).
+	pivot, sum, squares []float64
+
 	second []float64 // second-stage variance of the stratum in hand
 	sq     []float64 // Σ w·u² of the stratum in hand
 	seen   bool      // a row in the stratum in hand
@@ -25,8 +28,8 @@ type drawnSet struct {
 func newDrawnState(l *layout) *drawnState {
 	s := &drawnState{}
 	for i := range s.sets {
-		s.sets[i] = drawnSet{total: make([]float64, l.size), psuSq: make([]float64, l.size), second: make([]float64, l.size),
-			sq: make([]float64, l.size)}
+		s.sets[i] = drawnSet{total: make([]float64, l.size), pivot: make([]float64, l.size), sum: make([]float64, l.size),
+			squares: make([]float64, l.size), second: make([]float64, l.size), sq: make([]float64, l.size)}
 	}
 	return s
 }
@@ -59,7 +62,7 @@ func (v *varianceScan) drawnPSU(key uint64, runs []run, h *stratum) {
 		for i, sums := range []*stratumSums{st.weighted, st.plain} {
 			set := &st.drawn.sets[i]
 			sums.add(set.total, st.own.plain.answered[:v.plan.Items])
-			v.secondStage(set, key, size, h)
+			v.secondStage(set, key, st.own.rows, size, h)
 		}
 	}
 }
@@ -81,7 +84,8 @@ func (v *varianceScan) addDrawnRow(st *domainState, dom *domain, weight float64)
 		clear(st.own.plain.answered)
 		for i := range st.drawn.sets {
 			clear(st.drawn.sets[i].total)
-			clear(st.drawn.sets[i].psuSq)
+			clear(st.drawn.sets[i].sum)
+			clear(st.drawn.sets[i].squares)
 		}
 	}
 	st.own.rows++
@@ -102,28 +106,38 @@ func (v *varianceScan) addDrawnRow(st *domainState, dom *domain, weight float64)
 		lin.totals(v.value, &v.bits)
 		for j, u := range v.value {
 			z := w * u
+			if st.own.rows == 1 {
+				set.pivot[j] = z
+			}
+			d := z - set.pivot[j]
 			set.total[j] += z
-			set.psuSq[j] += z * z
+			set.sum[j] += d
+			set.squares[j] += d * d
 			set.sq[j] += z * u
 		}
 	}
 }
 
 // secondStage adds (n_h/N_h)·(1−m/M)·m/(m−1)·Σ(z−z̄)² of the PSU in hand, where
-// both populations are known. A PSU with one row of several counts its square
+// both populations are known: rows of its size counted rows are in the domain,
+// the others have z = 0. A PSU with one row of several counts its square
 // around 0, which is not less than it should be.
-func (v *varianceScan) secondStage(set *drawnSet, key uint64, size int, h *stratum) {
+func (v *varianceScan) secondStage(set *drawnSet, key uint64, rows, size int, h *stratum) {
 	population := v.plan.PSUSize[key]
 	m := float64(size)
 	if h.of == 0 || population == 0 || m >= population {
 		return
 	}
 	factor := min(1, float64(h.psus)/h.of) * (1 - m/population)
-	for j, sq := range set.psuSq {
-		if size > 1 {
-			sq = m / (m - 1) * max(0, sq-set.total[j]*set.total[j]/m)
+	zeros := float64(size - rows)
+	for j, pivot := range set.pivot {
+		if size == 1 {
+			set.second[j] += factor * pivot * pivot
+			continue
 		}
-		set.second[j] += factor * sq
+		sum := set.sum[j] - zeros*pivot
+		squares := set.squares[j] + zeros*pivot*pivot
+		set.second[j] += factor * m / (m - 1) * max(0, squares-sum*sum/m)
 	}
 }
 

@@ -2,10 +2,6 @@ package stats
 
 import "math"
 
-// roundingSE is the standard error below which it is the rounding noise of
-// linearised values that cancel exactly: 0 then.
-const roundingSE = 1e-12
-
 // estimates makes the numbers of one domain with one set of weights. squares
 // gives, for a composite, Σ w·u² over the domain's rows.
 func (e *linear) estimates(plan *Plan, s *spread, weighted bool, squares func(at int) float64) *Estimates {
@@ -78,7 +74,7 @@ func (e *linear) standardError(est *Estimate, s *spread, at int) bool {
 		return false
 	}
 	est.HasSE = true
-	if se := math.Sqrt(s.variance[at]); se >= roundingSE && !e.unanimous[at] {
+	if se := math.Sqrt(s.variance[at]); se >= zeroSE && !e.unanimous[at] {
 		est.SE = se
 	}
 	return true

@@ -416,6 +416,9 @@ func (r *Rows) copyRow(key uint64, from *Rows, i int) {
 // seal ends the filling of a block.
 func (r *Rows) seal() *Rows {
 	r.psuStart = append(r.psuStart, uint32(len(r.id)))
+	if 2*cap(r.psuKey) > 3*len(r.psuKey) { // merged blocks had PSUs in common
+		r.psuKey, r.psuStart = slices.Clone(r.psuKey), slices.Clone(r.psuStart)
+	}
 	r.codes = append(r.codes, make([]byte, codePad)...)
 	return r
 }

@@ -1,0 +1,96 @@
+package stats
+
+import (
+	"reflect"
+	"testing"
+)
+
+// TestWeighCells states the rule of merging by examples. Units are 0 unless
+// the case says otherwise.
+func TestWeighCells(t *testing.T) {
+	type outcome struct {
+		members []int32
+		n       float64
+		answers int
+		reason  string
+		exceeds bool
+	}
+	cell := func(filing int32, n float64) Cell { return Cell{Filing: filing, N: n, Known: true} }
+	unknown := func(filing int32) Cell { return Cell{Filing: filing} }
+	for _, c := range []struct {
+		name      string
+		cells     []Cell
+		answers   []int
+		want      []outcome
+		exceeding []int32
+	}{
+		{"enough everywhere", []Cell{cell(0, 100), cell(0, 300)}, []int{10, 20},
+			[]outcome{{[]int32{0}, 100, 10, "", false}, {[]int32{1}, 300, 20, "", false}}, nil},
+		{"the smallest into the next smallest of its filing channel",
+			[]Cell{cell(0, 100), cell(1, 50), cell(0, 300), cell(0, 80)}, []int{9, 10, 30, 20},
+			[]outcome{{[]int32{0, 3}, 180, 29, "", false}, {[]int32{1}, 50, 10, "", false}, {[]int32{2}, 300, 30, "", false}}, nil},
+		{"again until ten", []Cell{cell(0, 10), cell(0, 20), cell(0, 30), cell(0, 400)}, []int{2, 3, 4, 50},
+			[]outcome{{[]int32{0, 1, 2, 3}, 460, 59, "", false}}, nil},
+		{"ties by number", []Cell{cell(0, 10), cell(0, 20), cell(0, 30), cell(0, 40)}, []int{5, 5, 10, 10},
+			[]outcome{{[]int32{0, 1}, 30, 10, "", false}, {[]int32{2}, 30, 10, "", false}, {[]int32{3}, 40, 10, "", false}}, nil},
+		{"then of the unit", []Cell{cell(0, 10), cell(1, 200), cell(2, 300)}, []int{4, 40, 30},
+			[]outcome{{[]int32{0, 2}, 310, 34, "", false}, {[]int32{1}, 200, 40, "", false}}, nil},
+		{"transactions without answers", []Cell{cell(0, 70), cell(0, 100)}, []int{0, 25},
+			[]outcome{{[]int32{0, 1}, 170, 25, "", false}}, nil},
+		{"answers without a population record", []Cell{unknown(0), cell(0, 100), cell(0, 200)}, []int{40, 30, 20},
+			[]outcome{{[]int32{0, 2}, 200, 60, "", false}, {[]int32{1}, 100, 30, "", false}}, nil},
+		{"no results returned", []Cell{cell(0, 0), cell(1, 100)}, []int{15, 30},
+			[]outcome{{[]int32{0, 1}, 100, 45, "", false}}, nil},
+		{"too few in the unit", []Cell{cell(0, 40), cell(1, 60)}, []int{5, 4},
+			[]outcome{{[]int32{0, 1}, 100, 9, ReasonUncovered, false}}, nil},
+		{"no population in the unit", []Cell{unknown(0), cell(1, 0)}, []int{50, 4},
+			[]outcome{{[]int32{0, 1}, 0, 54, ReasonNoPopulation, false}}, nil},
+		{"more answers than results returned", []Cell{cell(0, 12), cell(0, 300)}, []int{13, 20},
+			[]outcome{{[]int32{0}, 12, 13, "", true}, {[]int32{1}, 300, 20, "", false}}, []int32{0}},
+		{"more in a member", []Cell{cell(0, 3), cell(0, 300)}, []int{5, 20},
+			[]outcome{{[]int32{0, 1}, 303, 25, "", true}}, []int32{0}},
+		{"more after merging only", []Cell{unknown(0), cell(0, 25)}, []int{9, 20},
+			[]outcome{{[]int32{0, 1}, 25, 29, "", true}}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := weighCells(&Plan{Cells: c.cells, Units: 1}, c.answers)
+			var got []outcome
+			for i, x := range w.cells {
+				got = append(got, outcome{x.Members, x.N, x.Answers, x.Reason, x.Exceeds})
+				want := 0.0
+				if x.Reason == "" {
+					want = x.N / float64(x.Answers)
+				}
+				if x.Weight != want {
+					t.Errorf("weight of %v is %v, want %v", x.Members, x.Weight, want)
+				}
+				for _, m := range x.Members {
+					if w.of[m] != int32(i) {
+						t.Errorf("cell %d is in %d, want %d", m, w.of[m], i)
+					}
+				}
+			}
+			if !reflect.DeepEqual(got, c.want) {
+				t.Errorf("got %v\nwant %v", got, c.want)
+			}
+			if !reflect.DeepEqual(w.exceeding, c.exceeding) || w.units[0].Exceeds != (c.want[0].exceeds) {
+				t.Errorf("exceeding %v, unit %t; want %v", w.exceeding, w.units[0].Exceeds, c.exceeding)
+			}
+		})
+	}
+}
+
+func TestWeighCellsUnits(t *testing.T) {
+	plan := &Plan{Units: 3, Cells: []Cell{{Unit: 0, N: 100, Known: true}, {Unit: 2, N: 30, Known: true}, {Unit: 1, N: 900, Known: true}}}
+	w := weighCells(plan, []int{10, 3, 30})
+	want := []UnitState{{Answers: 10, Population: 100}, {Answers: 30, Population: 900}, {Answers: 3, Population: 30, Reason: ReasonUncovered}}
+	if !reflect.DeepEqual(w.units, want) {
+		t.Errorf("units %+v, want %+v", w.units, want)
+	}
+	if w.ratio != 3 {
+		t.Errorf("ratio %v, want 30/10", w.ratio)
+	}
+	if !reflect.DeepEqual(w.of, []int32{0, 2, 1}) {
+		t.Errorf("cells in the order of units: %v", w.of)
+	}
+}

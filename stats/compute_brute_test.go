@@ -1,0 +1,394 @@
+package stats
+
+import (
+	"math"
+	"slices"
+)
+
+// A slow report, straight from the formulas: one number a row and estimate, no
+// sums shared between them. It is what the property tests compare Compute with.
+
+type bruteRow struct {
+	Row
+	counted bool
+	in      bool
+	group   int
+	weight  float64
+	cell    int // index of bruteReport.cells
+	stratum int // after merging
+}
+
+// bruteEstimate has NaN for what does not exist.
+type bruteEstimate struct {
+	n                   int
+	p, se, df, deff, ef float64
+}
+
+type bruteReport struct {
+	plan *Plan
+	rows []*bruteRow
+}
+
+// newBrute joins the rows with the plan's tables, weights them and merges the
+// strata.
+func newBrute(plan *Plan, rows []Row) *bruteReport {
+	b := &bruteReport{plan: plan}
+	for _, row := range rows {
+		pl, pe := plan.Places[row.Place], plan.Persons[row.Person]
+		if !pl.Counted {
+			continue
+		}
+		r := &bruteRow{Row: row, in: pl.In && pe.In && row.Day >= plan.FromDay && (plan.ToDay == 0 || row.Day <= plan.ToDay), group: -1,
+			weight: row.Weight}
+		switch plan.By {
+		case ByPlace:
+			r.group = int(pl.Group)
+		case ByPerson:
+			r.group = int(pe.Group)
+		case ByDay:
+			if i := int(row.Day) - int(plan.DayBase); i >= 0 && i < len(plan.DayGroup) {
+				r.group = int(plan.DayGroup[i])
+			}
+		}
+		b.rows = append(b.rows, r)
+	}
+	if plan.Design == Visitors {
+		b.weigh()
+	}
+	b.mergeStrata()
+	return b
+}
+
+// weigh merges cells as the words of the rule say, with lists of rows.
+func (b *bruteReport) weigh() {
+	type cell struct {
+		members []int
+		rows    []*bruteRow
+		n       float64
+		filing  int32
+	}
+	next := 0
+	for unit := range int32(b.plan.Units) {
+		var cells []*cell
+		answers, population := 0, 0.0
+		for i, c := range b.plan.Cells {
+			if c.Unit != unit {
+				continue
+			}
+			x := &cell{members: []int{i}, filing: c.Filing}
+			if c.Known {
+				x.n = c.N
+			}
+			for _, r := range b.rows {
+				if int(b.plan.Places[r.Place].Cell) == i {
+					x.rows = append(x.rows, r)
+				}
+			}
+			answers += len(x.rows)
+			population += x.n
+			cells = append(cells, x)
+		}
+		smaller := func(x, y *cell) bool {
+			if len(x.rows) != len(y.rows) {
+				return len(x.rows) < len(y.rows)
+			}
+			return slices.Min(x.members) < slices.Min(y.members)
+		}
+		merge := func(same func(x, y *cell) bool) {
+			for {
+				var from, into *cell
+				for _, x := range cells {
+					partner := slices.ContainsFunc(cells, func(y *cell) bool { return x != y && same(x, y) })
+					if partner && (len(x.rows) < 10 || x.n == 0) && (from == nil || smaller(x, from)) {
+						from = x
+					}
+				}
+				if from == nil {
+					return
+				}
+				for _, y := range cells {
+					if y != from && same(from, y) && (into == nil || smaller(y, into)) {
+						into = y
+					}
+				}
+				into.members = append(into.members, from.members...)
+				into.rows = append(into.rows, from.rows...)
+				into.n += from.n
+				cells = slices.DeleteFunc(cells, func(y *cell) bool { return y == from })
+			}
+		}
+		merge(func(x, y *cell) bool { return x.filing == y.filing })
+		merge(func(x, y *cell) bool { return true })
+		for _, x := range cells {
+			for _, r := range x.rows {
+				r.cell = next
+				r.weight = 0
+				if answers >= 10 && population > 0 {
+					r.weight = x.n / float64(len(x.rows))
+				}
+			}
+			next++
+		}
+	}
+}
+
+// mergeStrata numbers the strata after merging those with one PSU.
+func (b *bruteReport) mergeStrata() {
+	psus := map[int]map[uint64]bool{}
+	for _, r := range b.rows {
+		r.stratum = int(r.PSU >> 32)
+		if psus[r.stratum] == nil {
+			psus[r.stratum] = map[uint64]bool{}
+		}
+		psus[r.stratum][r.PSU] = true
+	}
+	if b.plan.Design != Visitors {
+		return
+	}
+	for unit := range int32(b.plan.Units) {
+		var singles []int
+		smallest, fewest := -1, 0
+		for h := range b.plan.Strata {
+			switch n := len(psus[h]); {
+			case b.plan.Strata[h].Unit != unit || n == 0:
+			case n == 1:
+				singles = append(singles, h)
+			case smallest < 0 || n < fewest:
+				smallest, fewest = h, n
+			}
+		}
+		if len(singles) == 0 {
+			continue
+		}
+		into := singles[0]
+		if len(singles) == 1 && smallest >= 0 {
+			into = smallest
+		}
+		for _, r := range b.rows {
+			if slices.Contains(singles, r.stratum) {
+				r.stratum = into
+			}
+		}
+	}
+}
+
+// linearised gives, for every row, the linearised value of each estimate, and
+// the estimates: items, reported factors, indices. weight is a row's weight in
+// this set; rows outside the domain have zeros.
+func (b *bruteReport) linearised(in func(*bruteRow) bool, weight func(*bruteRow) float64) (u [][]float64, value []float64) {
+	p := b.plan
+	bit := func(r *bruteRow, k int) (a, y float64) {
+		c := r.Answers[k]
+		if c >= '1' && c <= '5' {
+			a = 1
+		}
+		if c == '4' || c == '5' {
+			y = 1
+		}
+		return
+	}
+	ratio := func(items []int) (u []float64, value float64) {
+		num, den := 0.0, 0.0
+		for _, r := range b.rows {
+			for _, k := range items {
+				if a, y := bit(r, k); in(r) {
+					num += weight(r) * y
+					den += weight(r) * a
+				}
+			}
+		}
+		u = make([]float64, len(b.rows))
+		for i, r := range b.rows {
+			for _, k := range items {
+				if a, y := bit(r, k); in(r) {
+					u[i] += (y - num/den*a) / den
+				}
+			}
+		}
+		return u, num / den
+	}
+	combine := func(parts [][]float64, values, weights []float64) (u []float64, value float64) {
+		u = make([]float64, len(b.rows))
+		for j, w := range weights {
+			if w == 0 {
+				continue
+			}
+			value += w * values[j]
+			for i := range u {
+				u[i] += w * parts[j][i]
+			}
+		}
+		return
+	}
+	factors := func(c Combine) (us [][]float64, values []float64) {
+		for _, items := range p.Factors {
+			var u []float64
+			var v float64
+			if c == Pooled {
+				u, v = ratio(items)
+			} else {
+				var parts [][]float64
+				var vs, ws []float64
+				for _, k := range items {
+					pu, pv := ratio([]int{k})
+					parts, vs, ws = append(parts, pu), append(vs, pv), append(ws, 1/float64(len(items)))
+				}
+				u, v = combine(parts, vs, ws)
+			}
+			us, values = append(us, u), append(values, v)
+		}
+		return
+	}
+	for k := range p.Items {
+		iu, v := ratio([]int{k})
+		u, value = append(u, iu), append(value, v)
+	}
+	fu, fv := factors(p.Methods[p.Headline].Combine)
+	u, value = append(u, fu...), append(value, fv...)
+	for _, m := range p.Methods {
+		fu, fv := factors(m.Combine)
+		mu, mv := combine(fu, fv, m.FactorWeights)
+		u, value = append(u, mu), append(value, mv)
+	}
+	return u, value
+}
+
+// estimates gives items, reported factors and indices of a domain (-1 the
+// total), or nil without rows.
+func (b *bruteReport) estimates(group int, weighted bool) []bruteEstimate {
+	p := b.plan
+	weight := func(r *bruteRow) float64 {
+		if weighted {
+			return r.weight
+		}
+		return 1
+	}
+	in := func(r *bruteRow) bool { return r.in && (group < 0 || r.group == group) && weight(r) > 0 }
+	if !slices.ContainsFunc(b.rows, in) {
+		return nil
+	}
+	u, value := b.linearised(in, weight)
+	out := make([]bruteEstimate, len(u))
+	for j := range u {
+		member := in
+		if j < p.Items {
+			member = func(r *bruteRow) bool { return in(r) && r.Answers[j] >= '1' && r.Answers[j] <= '5' }
+		}
+		e := bruteEstimate{p: value[j], se: math.NaN(), deff: math.NaN(), ef: math.NaN()}
+		psus, strata := map[uint64]bool{}, map[int]bool{}
+		sum := 0.0
+		for _, r := range b.rows {
+			if member(r) {
+				e.n++
+				sum += weight(r)
+				psus[r.PSU], strata[r.stratum] = true, true
+			}
+		}
+		e.df = float64(len(psus) - len(strata))
+		if e.df > 0 && !math.IsNaN(value[j]) {
+			v, lonely := b.variance(u[j], in, weight, weighted)
+			if !lonely {
+				e.se = math.Sqrt(v)
+			}
+			// S²/n of the linearised values as a sample of n from N̂.
+			mean, s2 := 0.0, 0.0
+			for i, r := range b.rows {
+				if member(r) {
+					mean += weight(r) * u[j][i] * sum / sum
+				}
+			}
+			for i, r := range b.rows {
+				if member(r) {
+					d := u[j][i]*sum - mean
+					s2 += weight(r) * d * d / sum
+				}
+			}
+			srs := s2 / float64(e.n-1)
+			if weighted && p.Design == Drawn {
+				srs *= 1 - float64(e.n)/sum
+			}
+			e.deff = v / srs
+			e.ef = value[j] * (1 - value[j]) / v
+		}
+		out[j] = e
+	}
+	return out
+}
+
+// variance is the formula of Compute's comment, from the z of every row.
+func (b *bruteReport) variance(u []float64, in func(*bruteRow) bool, weight func(*bruteRow) float64, weighted bool) (v float64, lonely bool) {
+	p := b.plan
+	z := make([]float64, len(b.rows))
+	for i, r := range b.rows {
+		residual := u[i]
+		if weighted && p.Design == Visitors {
+			sum, n := 0.0, 0.0
+			for j, s := range b.rows {
+				if s.cell == r.cell {
+					sum += u[j]
+					n++
+				}
+			}
+			residual -= sum / n
+		}
+		z[i] = weight(r) * residual
+	}
+	strata := map[int]map[uint64][]int{}
+	for i, r := range b.rows {
+		if strata[r.stratum] == nil {
+			strata[r.stratum] = map[uint64][]int{}
+		}
+		strata[r.stratum][r.PSU] = append(strata[r.stratum][r.PSU], i)
+	}
+	for h, psus := range strata {
+		n, population := float64(len(psus)), 0.0
+		if p.Design == Drawn {
+			population = p.Strata[h].PSUs
+		}
+		var totals []float64
+		touched := false
+		for key, rows := range psus {
+			t := 0.0
+			for _, i := range rows {
+				t += z[i]
+				touched = touched || in(b.rows[i])
+			}
+			totals = append(totals, t)
+			if size := p.PSUSize[key]; population > 0 && size > float64(len(rows)) && p.Design == Drawn {
+				m := float64(len(rows))
+				s2 := 0.0
+				for _, i := range rows {
+					d := z[i]
+					if m > 1 {
+						d -= t / m
+					}
+					s2 += d * d
+				}
+				if m > 1 {
+					s2 *= m / (m - 1)
+				}
+				v += math.Min(1, n/population) * (1 - m/size) * s2
+			}
+		}
+		fpc := 1.0
+		if population > 0 {
+			fpc = math.Max(0, 1-n/population)
+		}
+		if n == 1 {
+			if p.Design == Drawn {
+				lonely = lonely || touched && population != 1
+			} else {
+				v += totals[0] * totals[0]
+			}
+			continue
+		}
+		mean := 0.0
+		for _, t := range totals {
+			mean += t / n
+		}
+		for _, t := range totals {
+			v += fpc * n / (n - 1) * (t - mean) * (t - mean)
+		}
+	}
+	return v, lonely
+}
