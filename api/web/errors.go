@@ -194,7 +194,7 @@ func (s *Server) writeError(r *request, err error) {
 // logFailure keeps in the log what the caller is not told.
 func (s *Server) logFailure(r *request, err error) {
 	s.cfg.Log.LogAttrs(context.Background(), slog.LevelError, "request failed",
-		slog.String("method", r.route.method), slog.String("route", r.route.pattern()),
+		slog.String("method", r.route.method), slog.String("route", r.route.pattern),
 		slog.String("request_id", r.id), slog.Any("error", err))
 }
 

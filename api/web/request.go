@@ -67,7 +67,7 @@ func (s *Server) run(r *request) (err error) {
 // methods, and requests that could not be read.
 func (s *Server) unrouted(c *fiber.Ctx, err error) error {
 	started := time.Now()
-	r := &request{Ctx: c, s: s, id: s.newRequestID(), route: &route{method: c.Method(), path: "(none)"}}
+	r := &request{Ctx: c, s: s, id: s.newRequestID(), route: &route{method: c.Method(), pattern: "(none)"}}
 	path := string(c.Request().URI().Path())
 	r.route.page = !strings.HasPrefix(path, "/api/") && strings.Contains(c.Get(fiber.HeaderAccept), "text/html")
 	s.setHeaders(r)
@@ -91,7 +91,7 @@ func (s *Server) logAccess(r *request, started time.Time) {
 		return
 	}
 	s.cfg.Log.LogAttrs(context.Background(), slog.LevelInfo, "request",
-		slog.String("method", r.route.method), slog.String("route", r.route.pattern()),
+		slog.String("method", r.route.method), slog.String("route", r.route.pattern),
 		slog.Int("status", r.Response().StatusCode()), slog.Duration("duration", time.Since(started)),
 		slog.Int("bytes", len(r.Response().Body())), slog.String("request_id", r.id))
 }

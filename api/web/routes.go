@@ -44,7 +44,10 @@ const (
 // route is one line of the route table.
 type route struct {
 	method, path string
-	access       access
+	// pattern writes the path as openapi.yaml and the log do: /s/{desk}. It is
+	// filled in from path.
+	pattern string
+	access  access
 	// rights of which the caller needs one; empty where access is public.
 	rights []store.Right
 	// body is the largest body in bytes. Where rights are needed it holds for a
@@ -60,9 +63,9 @@ type route struct {
 	handler func(*request) error
 }
 
-// pattern writes the path as openapi.yaml and the log do: /s/{desk}.
-func (rt *route) pattern() string {
-	parts := strings.Split(rt.path, "/")
+// patternOf turns Fiber's /s/:desk into /s/{desk}.
+func patternOf(path string) string {
+	parts := strings.Split(path, "/")
 	for i, p := range parts {
 		if name, ok := strings.CutPrefix(p, ":"); ok {
 			name, suffix, dotted := strings.Cut(name, ".")
@@ -108,6 +111,9 @@ func (s *Server) table() []route {
 		{method: get, path: "/api/v1/documents", access: bearer, rights: rights{store.RightStaff}, timeout: slow, handler: s.getDocuments},
 		{method: put, path: "/api/v1/documents", access: bearer, rights: rights{store.RightStaff}, timeout: slow, body: documentsBody, accepts: typeJSON, handler: s.putDocuments},
 		{method: get, path: "/api/v1/status", access: bearer, rights: rights{store.RightStaff, store.RightFull}, timeout: quick, handler: s.status},
+	}
+	for i := range all {
+		all[i].pattern = patternOf(all[i].path)
 	}
 	if !s.cfg.FormOnly {
 		return all
