@@ -176,16 +176,19 @@ func (f *File) page(ctx context.Context, log *Log, after ID, limit int, erased b
 	if err != nil {
 		return nil, err
 	}
-	var last *ID // the database may have more behind this
-	if len(stored) == limit {
-		last = &stored[limit-1].id
+	more := len(stored) == limit // in the database, behind last
+	var last ID
+	if more {
+		last = stored[limit-1].id
 	}
 	f.mu.RLock()
-	rows := mergePending(stored, held, l, after, last, erased)
+	rows := mergePending(stored, held, l, erased, func(id ID) bool {
+		return bytes.Compare(id[:], after[:]) > 0 && (!more || bytes.Compare(id[:], last[:]) <= 0)
+	})
 	f.mu.RUnlock()
-	if len(rows) == 0 && last != nil {
+	if len(rows) == 0 && more {
 		// Everything in the page is erased since, or not erased: look behind it.
-		return f.page(ctx, log, *last, limit, erased)
+		return f.page(ctx, log, last, limit, erased)
 	}
 	return rows[:min(limit, len(rows))], nil
 }
@@ -217,15 +220,15 @@ func (f *File) storedPage(name string, after ID, limit int, erased bool) ([]row,
 	return rows, err
 }
 
-// mergePending brings rows up to date with the segments, between after and last.
-func mergePending(rows []row, held segments, l *fileLog, after ID, last *ID, erased bool) []row {
+// mergePending brings rows up to date with what the segments have within the page's range.
+func mergePending(rows []row, held segments, l *fileLog, erased bool, within func(ID) bool) []row {
 	var more []row
 	for _, s := range [...]*segment{held.active, held.sealed} {
 		if s == nil || s.logs[l] == nil {
 			continue
 		}
 		for id, st := range s.logs[l].states {
-			if (st.record == nil) == erased && bytes.Compare(id[:], after[:]) > 0 && (last == nil || bytes.Compare(id[:], last[:]) <= 0) {
+			if (st.record == nil) == erased && within(id) {
 				more = append(more, row{id, st.record})
 			}
 		}
