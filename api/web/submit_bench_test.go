@@ -6,16 +6,17 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -71,7 +72,6 @@ func BenchmarkSubmit64(b *testing.B) {
 			n, _ := load(b, bareAddress, connections, turn, bodies)
 			m, latencies := load(b, serviceAddress, connections, turn, bodies)
 			ratios, rates, bareRates = append(ratios, float64(m)/float64(n)), append(rates, float64(m)/turn.Seconds()), append(bareRates, float64(n)/turn.Seconds())
-			slices.Sort(latencies)
 			slowest = append(slowest, latencies[len(latencies)*99/100])
 		}
 		slices.Sort(ratios)
@@ -151,50 +151,97 @@ func (m *bodyMaker) request(into []byte) ([]byte, error) {
 	return into, nil
 }
 
-// load sends requests on so many connections, each the next when the last is
-// answered, and returns how many were answered 201 and how long each took.
+// load has a process of its own send requests on so many connections, each the
+// next when the last is answered. It returns how many were answered 201 and how
+// long they took, sorted.
 func load(b *testing.B, address string, connections int, turn time.Duration, bodies *bodyMaker) (int, []time.Duration) {
-	var done atomic.Int64
+	exe, err := os.Executable()
+	if err != nil {
+		b.Fatal(err)
+	}
+	order, err := json.Marshal(loadOrder{Address: address, Connections: connections, Turn: turn, Template: bodies.template})
+	if err != nil {
+		b.Fatal(err)
+	}
+	cmd := exec.Command(exe)
+	cmd.Env = append(os.Environ(), asLoad+"="+string(order))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		b.Fatalf("load: %v", err)
+	}
+	var latencies []time.Duration
+	if err := json.Unmarshal(out, &latencies); err != nil {
+		b.Fatalf("load: %v", err)
+	}
+	slices.Sort(latencies)
+	return len(latencies), latencies
+}
+
+// asLoad makes the test binary a load generator, see [loadOrder].
+const asLoad = "SIPAS_TEST_RUN_LOAD"
+
+// loadOrder is what the load generator is told.
+type loadOrder struct {
+	Address     string
+	Connections int
+	Turn        time.Duration
+	Template    []byte
+}
+
+// runLoad carries out an order and writes the time of every answer to out.
+func runLoad(text string, out io.Writer) error {
+	var order loadOrder
+	if err := json.Unmarshal([]byte(text), &order); err != nil {
+		return err
+	}
+	bodies := &bodyMaker{template: order.Template}
 	var mu sync.Mutex
 	var all []time.Duration
+	var failures []error
 	var wg sync.WaitGroup
-	until := time.Now().Add(turn)
-	for range connections {
+	until := time.Now().Add(order.Turn)
+	for range order.Connections {
 		wg.Go(func() {
-			conn, err := net.Dial("tcp", address)
-			if err != nil {
-				b.Error(err)
-				return
-			}
-			defer conn.Close()
-			answers := bufio.NewReader(conn)
-			var request []byte
-			var latencies []time.Duration
-			for time.Now().Before(until) {
-				if request, err = bodies.request(request); err != nil {
-					b.Error(err)
-					return
-				}
-				started := time.Now()
-				if _, err := conn.Write(request); err != nil {
-					b.Error(err)
-					return
-				}
-				status, err := readAnswer(answers)
-				if err != nil || status != http.StatusCreated {
-					b.Errorf("answer %d, %v", status, err)
-					return
-				}
-				latencies = append(latencies, time.Since(started))
-				done.Add(1)
-			}
+			latencies, err := loadConnection(order.Address, until, bodies)
 			mu.Lock()
-			all = append(all, latencies...)
-			mu.Unlock()
+			defer mu.Unlock()
+			all, failures = append(all, latencies...), append(failures, err)
 		})
 	}
 	wg.Wait()
-	return int(done.Load()), all
+	if err := errors.Join(failures...); err != nil {
+		return err
+	}
+	return json.NewEncoder(out).Encode(all)
+}
+
+func loadConnection(address string, until time.Time, bodies *bodyMaker) (latencies []time.Duration, err error) {
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	answers := bufio.NewReader(conn)
+	var request []byte
+	for time.Now().Before(until) {
+		if request, err = bodies.request(request); err != nil {
+			return nil, err
+		}
+		started := time.Now()
+		if _, err := conn.Write(request); err != nil {
+			return nil, err
+		}
+		status, err := readAnswer(answers)
+		if err != nil {
+			return nil, err
+		}
+		if status != http.StatusCreated {
+			return nil, fmt.Errorf("answered %d", status)
+		}
+		latencies = append(latencies, time.Since(started))
+	}
+	return latencies, nil
 }
 
 // readAnswer reads one answer with as little work as possible, since the load
@@ -253,4 +300,16 @@ func syncTime(b *testing.B, folder string) time.Duration {
 	}
 	slices.Sort(times)
 	return times[len(times)/2]
+}
+
+// TestMain lets the benchmark start this binary as its load generator.
+func TestMain(m *testing.M) {
+	if order := os.Getenv(asLoad); order != "" {
+		if err := runLoad(order, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
 }
