@@ -11,6 +11,40 @@ type layout struct {
 	methods  int // first index
 	size     int
 	reported int // first of the factors that the report shows, -1 none
+	spans    []span
+}
+
+// span is a factor's items. Nearly every instrument lists them side by side,
+// [from, to), which is summed without looking at list.
+type span struct {
+	from, to int // to is 0 where they are not side by side
+	list     []int
+	share    float64 // 1 over their number
+}
+
+func newSpan(items []int) span {
+	s := span{from: items[0], to: items[0] + len(items), list: items, share: 1 / float64(len(items))}
+	for i, k := range items {
+		if k != s.from+i {
+			s.to = 0
+		}
+	}
+	return s
+}
+
+// sum is the sum of x over the factor's items.
+func (s *span) sum(x []float64) float64 {
+	sum := 0.0
+	if s.to > 0 {
+		for _, v := range x[s.from:s.to] {
+			sum += v
+		}
+		return sum
+	}
+	for _, k := range s.list {
+		sum += x[k]
+	}
+	return sum
 }
 
 func newLayout(plan *Plan) *layout {
@@ -33,6 +67,9 @@ func newLayout(plan *Plan) *layout {
 	l.reported = l.means
 	if len(plan.Methods) > 0 {
 		l.reported = l.factors(plan.Methods[plan.Headline].Combine)
+	}
+	for _, items := range plan.Factors {
+		l.spans = append(l.spans, newSpan(items))
 	}
 	l.methods = l.size
 	l.size += len(plan.Methods)
@@ -181,25 +218,22 @@ func (e *linear) totals(out []float64, c *counts) {
 		items[k] = satisfied[k]*per[k] - answered[k]*off[k]
 	}
 	if l.means >= 0 {
-		means := out[l.means:]
-		for f, factor := range l.plan.Factors {
-			sum := 0.0
-			for _, k := range factor {
-				sum += items[k]
-			}
-			means[f] = sum / float64(len(factor))
+		means := out[l.means : l.means+len(l.spans)]
+		for f := range l.spans {
+			means[f] = l.spans[f].sum(items) * l.spans[f].share
 		}
 	}
 	if l.pooled >= 0 {
-		pooled := out[l.pooled:]
-		for f, per := range e.poolPer {
-			pooled[f] = c.poolSatisfied[f]*per - c.poolAnswered[f]*e.poolOff[f]
+		pooled := out[l.pooled : l.pooled+len(l.spans)]
+		for f := range pooled {
+			pooled[f] = c.poolSatisfied[f]*e.poolPer[f] - c.poolAnswered[f]*e.poolOff[f]
 		}
 	}
 	for m := range l.plan.Methods {
-		factors := out[l.factors(l.plan.Methods[m].Combine):]
+		method := &l.plan.Methods[m]
+		factors := out[l.factors(method.Combine):][:len(method.FactorWeights)]
 		sum := 0.0
-		for f, weight := range l.plan.Methods[m].FactorWeights {
+		for f, weight := range method.FactorWeights {
 			sum += weight * factors[f]
 		}
 		out[l.methods+m] = sum

@@ -120,7 +120,8 @@ func (v *varianceScan) visitorsPSU(runs []run) {
 	}
 	v.loose.reset()
 	v.cells = v.cells[:0]
-	for _, i := range v.segments.sorted() {
+	for _, key := range v.segments.sorted() {
+		i := int(uint32(key))
 		s := &v.segments.list[i]
 		class := &v.classer.list[s.class]
 		expected := &v.expected[class.cell]

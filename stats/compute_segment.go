@@ -24,7 +24,7 @@ type segments struct {
 	// of[c] is the segment of class c if that segment says so itself, which
 	// spares clearing the table for every PSU.
 	of    []int32
-	order []int32
+	order []int64 // class << 32 | position in list
 }
 
 func newSegments(items, classes int) segments {
@@ -38,7 +38,7 @@ func (s *segments) reset() { s.list = s.list[:0] }
 // counted.
 func (s *segments) gather(r run, classes []int32, list []class) {
 	const ones = 0x0101010101010101
-	stride := r.rows.stride
+	codes, stride, masks, size := r.rows.codes, r.rows.stride, s.masks, s.size
 	at := (r.from - 1) * stride
 	for _, c := range classes {
 		at += stride
@@ -58,9 +58,9 @@ func (s *segments) gather(r run, classes []int32, list []class) {
 			s.overflow(i)
 		}
 		seg.pending++
-		bytes := s.bytes[i*s.size : (i+1)*s.size]
-		for j, mask := range s.masks {
-			w := word(r.rows.codes, at, j) & mask
+		bytes := s.bytes[i*size : (i+1)*size]
+		for j, mask := range masks {
+			w := word(codes, at, j) & mask
 			b := (*[4]uint64)(bytes[4*j:])
 			b[0] += w >> 3 & ones
 			b[1] += w >> 7 & ones
@@ -99,13 +99,17 @@ func (s *segments) overflow(i int) {
 
 // sorted gives the segments in order of class, so that sums of weights do not
 // depend on the order of rows. There are few: insertion.
-func (s *segments) sorted() []int32 {
+func (s *segments) sorted() []int64 {
 	s.order = s.order[:0]
 	for i := range s.list {
-		s.order = append(s.order, int32(i))
-		for j := i; j > 0 && s.list[s.order[j]].class < s.list[s.order[j-1]].class; j-- {
-			s.order[j], s.order[j-1] = s.order[j-1], s.order[j]
+		key := int64(s.list[i].class)<<32 | int64(i)
+		s.order = append(s.order, key)
+		order := s.order
+		j := len(order) - 1
+		for ; j > 0 && order[j-1] > key; j-- {
+			order[j] = order[j-1]
 		}
+		order[j] = key
 	}
 	return s.order
 }
@@ -146,13 +150,8 @@ func (c *counts) pool(l *layout) {
 	if l.pooled < 0 {
 		return
 	}
-	for f, items := range l.plan.Factors {
-		a, y := 0.0, 0.0
-		for _, k := range items {
-			a += c.answered[k]
-			y += c.satisfied[k]
-		}
-		c.poolAnswered[f], c.poolSatisfied[f] = a, y
+	for f := range l.spans {
+		c.poolAnswered[f], c.poolSatisfied[f] = l.spans[f].sum(c.answered), l.spans[f].sum(c.satisfied)
 	}
 }
 
@@ -191,12 +190,12 @@ func (s *psuSums) start() {
 
 // addSegment adds the rows of a segment. expected, if not nil, is taken off
 // for each row.
-func (s *psuSums) addSegment(all *segments, i int32, weight float64, expected []float64) {
+func (s *psuSums) addSegment(all *segments, i int, weight float64, expected []float64) {
 	s.start()
 	seg := &all.list[i]
 	s.rows += seg.rows
 	if seg.over != nil {
-		all.overflow(int(i))
+		all.overflow(i)
 		for b, n := range seg.over {
 			if n > 0 {
 				k, satisfied := itemOfByte(b)
@@ -205,7 +204,7 @@ func (s *psuSums) addSegment(all *segments, i int32, weight float64, expected []
 			}
 		}
 	}
-	bytes := all.bytes[int(i)*all.size : (int(i)+1)*all.size]
+	bytes := all.bytes[i*all.size : (i+1)*all.size]
 	if s.pending+seg.pending > byteRows {
 		s.flush()
 	}
@@ -215,9 +214,10 @@ func (s *psuSums) addSegment(all *segments, i int32, weight float64, expected []
 	}
 	if weight > 0 {
 		s.hasWeight, s.shifted = true, true
-		addBytes(&s.weighted, bytes, weight)
 		if expected != nil {
-			s.subtract(expected, float64(seg.rows))
+			addResidual(&s.weighted, bytes, weight, expected, float64(seg.rows))
+		} else {
+			addBytes(&s.weighted, bytes, weight)
 		}
 	}
 }
@@ -264,16 +264,35 @@ func (s *psuSums) pool(l *layout) {
 
 // addBytes adds counts in bytes, as segments hold them, times weight.
 func addBytes(to *counts, bytes []uint64, weight float64) {
-	n := len(to.answered)
-	answered, satisfied := to.answered[:n], to.satisfied[:n]
 	for j := 0; 4*j < len(bytes); j++ {
 		b := (*[4]uint64)(bytes[4*j:])
 		a0, a1, y0, y1 := b[0], b[1], b[2], b[3]
-		for k := 16*j + 1; k < min(n, 16*j+16); k += 2 {
-			answered[k-1] += weight * float64(uint8(a0))
-			answered[k] += weight * float64(uint8(a1))
-			satisfied[k-1] += weight * float64(uint8(y0))
-			satisfied[k] += weight * float64(uint8(y1))
+		answered := to.answered[16*j : min(16*j+16, len(to.answered))]
+		satisfied := to.satisfied[16*j:][:len(answered)]
+		for k := 0; k < len(answered)-1; k += 2 {
+			answered[k] += weight * float64(uint8(a0))
+			answered[k+1] += weight * float64(uint8(a1))
+			satisfied[k] += weight * float64(uint8(y0))
+			satisfied[k+1] += weight * float64(uint8(y1))
+			a0, a1, y0, y1 = a0>>8, a1>>8, y0>>8, y1>>8
+		}
+	}
+}
+
+// addResidual is addBytes, less what is expected of so many rows.
+func addResidual(to *counts, bytes []uint64, weight float64, expected []float64, rows float64) {
+	n := len(to.answered)
+	for j := 0; 4*j < len(bytes); j++ {
+		b := (*[4]uint64)(bytes[4*j:])
+		a0, a1, y0, y1 := b[0], b[1], b[2], b[3]
+		answered := to.answered[16*j : min(16*j+16, n)]
+		satisfied := to.satisfied[16*j:][:len(answered)]
+		ea, ey := expected[16*j:][:len(answered)], expected[n+16*j:][:len(answered)]
+		for k := 0; k < len(answered)-1; k += 2 {
+			answered[k] += weight*float64(uint8(a0)) - rows*ea[k]
+			answered[k+1] += weight*float64(uint8(a1)) - rows*ea[k+1]
+			satisfied[k] += weight*float64(uint8(y0)) - rows*ey[k]
+			satisfied[k+1] += weight*float64(uint8(y1)) - rows*ey[k+1]
 			a0, a1, y0, y1 = a0>>8, a1>>8, y0>>8, y1>>8
 		}
 	}

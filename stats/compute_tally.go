@@ -39,7 +39,8 @@ type tallier struct {
 	masks   []uint64
 	classes []int32  // of the rows of a run
 	batches []*batch // by class
-	open    []int32  // classes that have a batch
+	opened  []int32  // classes that have a batch
+	spare   []*batch // empty ones of earlier ranges
 	columns []uint64
 }
 
@@ -71,28 +72,41 @@ func takeTally(plan *Plan, blocks []*Rows, ranges []keyRange, cl *classer) *tall
 func (t *tallier) scan(out *tally, r run) {
 	t.classes = t.classer.classify(t.classes, r, out.placeRows)
 	drawn := t.plan.Design == Drawn
-	stride := r.rows.stride
+	codes, stride, masks, list := r.rows.codes, r.rows.stride, t.masks, t.classer.list
+	at := (r.from - 1) * stride
 	for i, c := range t.classes {
-		if c < 0 || t.classer.list[c].domain < 0 {
+		at += stride
+		if c < 0 || list[c].domain < 0 {
 			continue
 		}
 		b := t.batches[c]
 		if b == nil {
-			b = newBatch(len(t.masks))
-			t.batches[c] = b
-			t.open = append(t.open, c)
+			b = t.open(c)
 		}
-		at := (r.from + i) * stride
-		for j, mask := range t.masks {
-			b.words[j][b.n&63] = word(r.rows.codes, at, j) & mask
+		words := b.words[:len(masks)]
+		for j, mask := range masks {
+			words[j][b.n&63] = word(codes, at, j) & mask
 		}
 		if drawn {
-			t.addDrawn(out, t.classer.list[c].domain, r.rows, r.from+i)
+			t.addDrawn(out, list[c].domain, r.rows, r.from+i)
 		}
 		if b.n++; b.n == 64 {
 			t.flush(out, c)
 		}
 	}
+}
+
+// open gives a class its batch.
+func (t *tallier) open(c int32) *batch {
+	var b *batch
+	if n := len(t.spare); n > 0 {
+		b, t.spare = t.spare[n-1], t.spare[:n-1]
+	} else {
+		b = newBatch(len(t.masks))
+	}
+	t.batches[c] = b
+	t.opened = append(t.opened, c)
+	return b
 }
 
 // flush counts what a class's batch holds and empties it.
@@ -127,9 +141,10 @@ func (t *tallier) flush(out *tally, c int32) {
 // finish empties every batch and weights the pairs, in order of class: sums of
 // weights then do not depend on the order of rows.
 func (t *tallier) finish(out *tally) {
-	slices.Sort(t.open)
-	for _, c := range t.open {
+	slices.Sort(t.opened)
+	for _, c := range t.opened {
 		t.flush(out, c)
+		t.spare = append(t.spare, t.batches[c])
 		t.batches[c] = nil
 		sum := out.classes[c]
 		if sum.pairs == nil {
@@ -142,7 +157,7 @@ func (t *tallier) finish(out *tally) {
 		out.cross[class.domain].fold(sum.pairs, class.weight)
 		sum.pairs = nil
 	}
-	t.open = t.open[:0]
+	t.opened = t.opened[:0]
 }
 
 // addDrawn adds one row with its own weight.

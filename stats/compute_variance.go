@@ -61,9 +61,10 @@ func (s *stratumSums) add(total, answered []float64) {
 	s.seen++
 	if answered != nil {
 		s.domainPSUs++
+		psus := s.psus[:len(answered)]
 		for k, a := range answered {
 			if a > 0 {
-				s.psus[k]++
+				psus[k]++
 			}
 		}
 	}
