@@ -126,26 +126,52 @@ func (a *Analysis) follow(ctx context.Context) (<-chan struct{}, error) {
 		a.follower = f
 	}
 	changed := a.follower.Changed()
+	// One page is read while the one before is applied.
+	pages := make(chan page, 1)
+	go read(ctx, a.follower, pages)
+	for p := range pages {
+		if p.err != nil {
+			return nil, p.err
+		}
+		a.apply(ctx, p.records)
+		a.done.Store(p.done)
+		a.total.Store(p.total)
+	}
+	if !a.ready.Load() {
+		// Sorting a first million answers is part of loading them, not of the
+		// first report.
+		for _, col := range a.rounds {
+			col.settle()
+		}
+	}
+	return changed, nil
+}
+
+// page is what one call of the follower gave.
+type page struct {
+	records     []store.Record
+	done, total int64
+	err         error
+}
+
+// read hands out pages until there is nothing new.
+func read(ctx context.Context, f *store.ResponseFollower, pages chan<- page) {
+	defer close(pages)
 	for {
-		page, err := a.follower.Next(ctx)
-		if err != nil {
-			return nil, err
+		records, err := f.Next(ctx)
+		done, total := f.Progress()
+		pages <- page{records, done, total, err}
+		if err != nil || len(records) == 0 {
+			return
 		}
-		done, total := a.follower.Progress()
-		a.done.Store(done)
-		a.total.Store(total)
-		if len(page) == 0 {
-			return changed, nil
-		}
-		a.apply(ctx, page)
 	}
 }
 
 // apply adds and removes answers. One that cannot be read, or whose documents
 // are missing, is logged and left out: it must not stop all others.
-func (a *Analysis) apply(ctx context.Context, page []store.Record) {
+func (a *Analysis) apply(ctx context.Context, records []store.Record) {
 	catalogue := a.store.View().Catalogue
-	for _, r := range page {
+	for _, r := range records {
 		if !r.Erased && catalogue.Rounds[r.Round()] == nil {
 			// Another server may have set the round up within the last second.
 			if err := a.store.Refresh(ctx); err != nil {
@@ -156,7 +182,7 @@ func (a *Analysis) apply(ctx context.Context, page []store.Record) {
 		}
 	}
 	erased := map[survey.ID]struct{}{}
-	for _, r := range page {
+	for _, r := range records {
 		if r.Erased {
 			erased[r.ID()] = struct{}{}
 			continue
@@ -243,7 +269,7 @@ func (a *Analysis) Report(ctx context.Context, q Query) (*stats.Report, error) {
 		a.reset()
 		return nil, &LoadingError{Total: a.total.Load()}
 	}
-	snap, changes := col.snapshot(), col.changes
+	snap, changes := col.snapshot(view.Catalogue), col.changes
 	a.mu.Unlock()
 
 	key := q.key()
@@ -254,7 +280,7 @@ func (a *Analysis) Report(ctx context.Context, q Query) (*stats.Report, error) {
 	}
 	flight := fmt.Sprintf("%s\x00%p\x00%d\x00%s", key, view, changes, today)
 	report, err, _ := a.flights.Do(flight, func() (any, error) {
-		r, err := a.compute(view.Catalogue, snap, q, today)
+		r, err := a.compute(snap, q, today)
 		if err == nil {
 			a.remember(key, cachedReport{view, changes, today, r})
 		}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"sipas/api/store"
 	"sipas/stats"
@@ -27,16 +28,19 @@ type columns struct {
 	fresh      *stats.Builder
 
 	places       []place
-	placeIndex   map[place]uint32
+	placeIndex   map[string]uint32 // by all that is in a place, in one key
 	persons      []person
-	personIndex  map[person]uint32
+	personIndex  map[string]uint32
 	strata       []string
 	stratumIndex map[string]uint32
 	psus         map[[2]string]uint32
 	days         map[string]uint16
 	lastHour     string
+	key          []byte // buffer of place and person
 	// changes counts what was applied; equal counts mean equal answers.
 	changes uint64
+	// frame is that of the last report.
+	frame *frame
 }
 
 // place is what an answer shares with many others.
@@ -62,7 +66,7 @@ func newColumns(c *survey.Catalogue, r *survey.Round) (*columns, error) {
 	}
 	col := &columns{
 		round: r, instrument: in, layouts: map[string][]int{strconv.Itoa(r.Version): nil},
-		placeIndex: map[place]uint32{}, personIndex: map[person]uint32{}, stratumIndex: map[string]uint32{},
+		placeIndex: map[string]uint32{}, personIndex: map[string]uint32{}, stratumIndex: map[string]uint32{},
 		psus: map[[2]string]uint32{}, days: map[string]uint16{},
 	}
 	col.fresh = stats.NewBuilder(len(in.Items()), r.Design == survey.DesignDrawn)
@@ -100,9 +104,8 @@ func (col *columns) add(c *survey.Catalogue, r store.Record) error {
 	}
 	row := stats.Row{
 		ID: r.ID(), Day: day, Answers: answers,
-		Place: intern(col.placeIndex, &col.places, place{r.Unit(), r.Desk(), r.Field(), r.Filing(), r.Channel(), r.Door(), r.Flags(),
-			survey.Valid(survey.Answers(answers), col.round.ValidShare()), false}),
-		Person: intern(col.personIndex, &col.persons, person{r.Profile(), r.Helped()}),
+		Place:  col.place(r, survey.Valid(survey.Answers(answers), col.round.ValidShare())),
+		Person: col.person(r),
 		PSU:    uint64(col.stratum(r.Desk()))<<32 | uint64(day),
 	}
 	if col.round.Design == survey.DesignDrawn {
@@ -114,7 +117,9 @@ func (col *columns) add(c *survey.Catalogue, r store.Record) error {
 	if err := col.fresh.Add(row); err != nil {
 		return fmt.Errorf("response %s: %w", r.ID(), err)
 	}
-	col.lastHour = max(col.lastHour, r.Received())
+	if hour := r.Received(); hour > col.lastHour {
+		col.lastHour = strings.Clone(hour)
+	}
 	col.changes++
 	return nil
 }
@@ -148,26 +153,19 @@ func (col *columns) settle() {
 // snapshot is what a report reads while new answers come in. Dictionaries only
 // grow, so the slices here stay as they are.
 type snapshot struct {
-	round      *survey.Round
-	instrument *survey.Instrument
-	blocks     []*stats.Rows
-	places     []place
-	persons    []person
-	strata     []string
-	psus       map[[2]string]uint32
-	lastHour   string
+	*frame
+	blocks   []*stats.Rows
+	lastHour string
 }
 
-func (col *columns) snapshot() snapshot {
+// snapshot returns the answers as they stand, framed by the documents of c.
+func (col *columns) snapshot(c *survey.Catalogue) snapshot {
 	col.settle()
-	s := snapshot{
-		round: col.round, instrument: col.instrument, blocks: []*stats.Rows{col.main, col.tail},
-		places: col.places, persons: col.persons, strata: col.strata, lastHour: col.lastHour,
+	if f := col.frame; f == nil || f.catalogue != c || len(f.places) != len(col.places) || len(f.persons) != len(col.persons) ||
+		len(f.strata) != len(col.strata) || len(f.psus) != len(col.psus) {
+		col.frame = newFrame(c, col)
 	}
-	if col.round.Design == survey.DesignDrawn {
-		s.psus = maps.Clone(col.psus)
-	}
-	return s
+	return snapshot{frame: col.frame, blocks: []*stats.Rows{col.main, col.tail}, lastHour: col.lastHour}
 }
 
 // layout returns answers in the item order of the round's instrument version.
@@ -218,7 +216,7 @@ func (col *columns) day(hour string) (uint16, error) {
 		return 0, fmt.Errorf("answered: %w", err)
 	}
 	d := survey.DayNumber(t)
-	col.days[hour] = d
+	col.days[strings.Clone(hour)] = d
 	return d, nil
 }
 
@@ -226,7 +224,7 @@ func (col *columns) day(hour string) (uint16, error) {
 // its numbers.
 func (col *columns) drawnPSU(stratum, psu string) uint64 {
 	h := col.stratum(stratum)
-	key := [2]string{stratum, psu}
+	key := [2]string{stratum, strings.Clone(psu)}
 	n, ok := col.psus[key]
 	if !ok {
 		n = uint32(len(col.psus))
@@ -235,17 +233,50 @@ func (col *columns) drawnPSU(stratum, psu string) uint64 {
 	return uint64(h)<<32 | uint64(n)
 }
 
-func (col *columns) stratum(name string) uint32 { return intern(col.stratumIndex, &col.strata, name) }
-
-// intern returns the number of a value in a dictionary, adding it at the end
-// where it is new.
-func intern[T comparable](index map[T]uint32, list *[]T, value T) uint32 {
-	if n, ok := index[value]; ok {
+// place numbers the place of a response. Millions of responses have few
+// thousand places: the key is written into a buffer that is used again.
+func (col *columns) place(r store.Record, valid bool) uint32 {
+	key := col.key[:0]
+	for _, s := range [...]string{r.Unit(), r.Desk(), r.Field(), r.Filing(), r.Channel(), r.Door(), r.Flags()} {
+		key = append(append(key, s...), 0)
+	}
+	if valid {
+		key = append(key, 1)
+	}
+	col.key = key
+	if n, ok := col.placeIndex[string(key)]; ok {
 		return n
 	}
-	n := uint32(len(*list))
-	index[value] = n
-	*list = append(*list, value)
+	n := uint32(len(col.places))
+	col.placeIndex[string(key)] = n
+	clone := strings.Clone // the record's strings share memory with its whole page
+	col.places = append(col.places, place{clone(r.Unit()), clone(r.Desk()), clone(r.Field()), clone(r.Filing()), clone(r.Channel()),
+		clone(r.Door()), clone(r.Flags()), valid, false})
+	return n
+}
+
+// person numbers what is known of who answered.
+func (col *columns) person(r store.Record) uint32 {
+	key := append(append(append(col.key[:0], r.Profile()...), 0), r.Helped()...)
+	col.key = key
+	if n, ok := col.personIndex[string(key)]; ok {
+		return n
+	}
+	n := uint32(len(col.persons))
+	col.personIndex[string(key)] = n
+	col.persons = append(col.persons, person{strings.Clone(r.Profile()), strings.Clone(r.Helped())})
+	return n
+}
+
+// stratum numbers a stratum by its name.
+func (col *columns) stratum(name string) uint32 {
+	n, ok := col.stratumIndex[name]
+	if !ok {
+		n = uint32(len(col.strata))
+		name = strings.Clone(name)
+		col.stratumIndex[name] = n
+		col.strata = append(col.strata, name)
+	}
 	return n
 }
 

@@ -71,7 +71,7 @@ func (w *writer) label(id string) survey.Text {
 	case "group":
 		t = typeNames[id]
 	default:
-		for _, q := range w.snap.instrument.Profile {
+		for _, q := range w.instrument.Profile {
 			if q.ID != w.query.By {
 				continue
 			}

@@ -1,26 +1,32 @@
 package analysis
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"sipas/stats"
 	"sipas/survey"
 )
 
-// question is a query made ready for package stats: the plan, and what its
-// numbers stand for.
-type question struct {
-	plan      stats.Plan
-	catalogue *survey.Catalogue
-	snap      snapshot
-	query     Query
-	channel   survey.Channel // "" is all of them
+// frame is what all questions about a round have in common, made once for a
+// state of documents and dictionaries: units, weight cells and strata. It is
+// immutable.
+type frame struct {
+	catalogue  *survey.Catalogue
+	round      *survey.Round
+	instrument *survey.Instrument
+	places     []place
+	persons    []person
+	strata     []string
+	psus       map[[2]string]uint32
 
-	units  []string // plan unit → unit id
-	groups []string // plan group → id
-	cells  []cellKey
+	units []string  // plan unit → unit id, sorted
+	cells []cellKey // plan cell → what it is
+	// plan has what no question changes.
+	plan stats.Plan
 	// unreachable results of the round's populations.
 	unreachable int
 }
@@ -28,27 +34,181 @@ type question struct {
 // cellKey names a weight cell.
 type cellKey struct{ unit, field, filing string }
 
+func newFrame(c *survey.Catalogue, col *columns) *frame {
+	f := &frame{catalogue: c, round: col.round, instrument: col.instrument, places: col.places, persons: col.persons, strata: col.strata}
+	f.plan = stats.Plan{
+		Items: len(f.instrument.Items()), Factors: f.instrument.FactorItems(), Design: stats.Visitors, Level: level,
+		Places: make([]stats.Place, len(f.places)),
+	}
+	for _, m := range f.instrument.Methods {
+		f.plan.Methods = append(f.plan.Methods, stats.Method{
+			Name: m.Name, Version: strconv.Itoa(m.Version), Combine: stats.Combine(m.Combine), FactorWeights: f.instrument.Weights(m),
+		})
+	}
+	if f.round.Design == survey.DesignDrawn {
+		f.plan.Design = stats.Drawn
+		f.psus = maps.Clone(col.psus)
+	}
+	f.placeUnits()
+	if f.plan.Design == stats.Drawn {
+		f.placeDraw()
+	} else {
+		f.placeCells()
+		f.placeDesks()
+	}
+	return f
+}
+
+// placeUnits numbers the units of the round: those with answers and those with
+// a population.
+func (f *frame) placeUnits() {
+	seen := map[string]bool{}
+	for i := range f.places {
+		seen[f.places[i].unit] = true
+	}
+	for _, p := range f.catalogue.Populations {
+		if p.Round == f.round.ID {
+			seen[p.Unit] = true
+		}
+	}
+	f.units = slices.Sorted(maps.Keys(seen))
+	f.plan.Units = len(f.units)
+	number := map[string]int32{}
+	for i, unit := range f.units {
+		number[unit] = int32(i)
+	}
+	for i := range f.places {
+		f.plan.Places[i] = stats.Place{Unit: number[f.places[i].unit], Cell: -1, Group: -1}
+	}
+}
+
+// placeCells makes the weight cells of a visitors round: unit x service field x
+// filing channel, as fine as the population figures are.
+func (f *frame) placeCells() {
+	returned := map[cellKey]int{}
+	for _, unit := range f.units {
+		p := f.catalogue.Populations[f.round.ID+"/"+unit]
+		if p == nil {
+			continue
+		}
+		f.unreachable += p.Unreachable
+		for _, c := range p.Cells {
+			returned[cellKey{unit, c.Field, c.Filing}] += c.Returned
+		}
+	}
+	// An answer belongs to the finest cell that has a figure.
+	cellOf := map[cellKey]cellKey{}
+	for i := range f.places {
+		p := &f.places[i]
+		own := cellKey{p.unit, p.field, p.filing}
+		if _, known := cellOf[own]; known {
+			continue
+		}
+		cellOf[own] = own
+		for _, k := range [...]cellKey{own, {p.unit, p.field, ""}, {p.unit, "", p.filing}, {p.unit, "", ""}} {
+			if _, ok := returned[k]; ok {
+				cellOf[own] = k
+				break
+			}
+		}
+	}
+	all := map[cellKey]bool{}
+	for k := range returned {
+		all[k] = true
+	}
+	for _, k := range cellOf {
+		all[k] = true
+	}
+	f.cells = slices.SortedFunc(maps.Keys(all), func(a, b cellKey) int {
+		return cmp.Or(strings.Compare(a.unit, b.unit), strings.Compare(a.field, b.field), strings.Compare(a.filing, b.filing))
+	})
+	number := map[cellKey]int32{}
+	fields, filings := map[string]int32{}, map[string]int32{}
+	for i, k := range f.cells {
+		number[k] = int32(i)
+		n, known := returned[k]
+		unit, _ := slices.BinarySearch(f.units, k.unit)
+		f.plan.Cells = append(f.plan.Cells, stats.Cell{
+			Unit: int32(unit), Field: numberIn(fields, k.field), Filing: numberIn(filings, k.filing), N: float64(n), Known: known,
+		})
+	}
+	for i := range f.places {
+		p := &f.places[i]
+		f.plan.Places[i].Cell = number[cellOf[cellKey{p.unit, p.field, p.filing}]]
+	}
+}
+
+func numberIn(index map[string]int32, name string) int32 {
+	n, ok := index[name]
+	if !ok {
+		n = int32(len(index))
+		index[name] = n
+	}
+	return n
+}
+
+// placeDesks fills the table of strata of a visitors round: desks.
+func (f *frame) placeDesks() {
+	f.plan.Strata = make([]stats.Stratum, len(f.strata))
+	for i, desk := range f.strata {
+		if d := f.catalogue.Desks[desk]; d != nil {
+			if n, ok := slices.BinarySearch(f.units, d.Unit); ok {
+				f.plan.Strata[i].Unit = int32(n)
+			}
+		}
+	}
+}
+
+// placeDraw fills the table of strata of a drawn round, with the counts of the
+// draw.
+func (f *frame) placeDraw() {
+	f.plan.Strata = make([]stats.Stratum, len(f.strata))
+	f.plan.PSUSize = map[uint64]float64{}
+	number := map[string]int{}
+	for i, s := range f.strata {
+		number[s] = i
+	}
+	for n, unit := range f.units {
+		p := f.catalogue.Populations[f.round.ID+"/"+unit]
+		if p == nil {
+			continue
+		}
+		for _, s := range p.Stages {
+			i, ok := number[s.Stratum]
+			if !ok {
+				continue
+			}
+			f.plan.Strata[i] = stats.Stratum{Unit: int32(n), PSUs: float64(s.StratumPSUs)}
+			if psu, ok := f.psus[[2]string{s.Stratum, s.PSU}]; ok && s.Size > 0 {
+				f.plan.PSUSize[uint64(i)<<32|uint64(psu)] = float64(s.Size)
+			}
+		}
+	}
+}
+
+// question is a query made ready for package stats: the plan, and what its
+// numbers stand for.
+type question struct {
+	snapshot
+	plan    stats.Plan
+	query   Query
+	channel survey.Channel // "" is all of them
+	groups  []string       // plan group → id
+}
+
 // newQuestion makes the plan of a query.
-func newQuestion(c *survey.Catalogue, snap snapshot, q Query) *question {
-	x := &question{catalogue: c, snap: snap, query: q, channel: survey.Channel(q.Channel)}
+func newQuestion(snap snapshot, q Query) *question {
+	x := &question{snapshot: snap, plan: snap.frame.plan, query: q, channel: survey.Channel(q.Channel)}
 	switch {
 	case q.Channel == "":
-		x.channel = snap.round.PrimaryChannel
+		x.channel = x.round.PrimaryChannel
 	case q.Channel == allChannels:
 		x.channel = ""
 	}
-	in := snap.instrument
-	x.plan = stats.Plan{
-		Items: len(in.Items()), Factors: in.FactorItems(), Design: stats.Visitors,
-		Places: make([]stats.Place, len(snap.places)), Persons: make([]stats.Person, len(snap.persons)),
-	}
-	for i, m := range in.Methods {
+	for i, m := range x.instrument.Methods {
 		if m.Name == q.Method {
 			x.plan.Headline = i
 		}
-		x.plan.Methods = append(x.plan.Methods, stats.Method{
-			Name: m.Name, Version: strconv.Itoa(m.Version), Combine: stats.Combine(m.Combine), FactorWeights: in.Weights(m),
-		})
 	}
 	if q.From != "" {
 		x.plan.FromDay = survey.DayNumber(q.From.Start())
@@ -56,17 +216,17 @@ func newQuestion(c *survey.Catalogue, snap snapshot, q Query) *question {
 	if q.To != "" {
 		x.plan.ToDay = survey.DayNumber(q.To.Start())
 	}
-	x.placeUnits()
-	x.placePopulation()
-	x.placeStrata()
-	for i, p := range snap.places {
+	x.plan.Places = slices.Clone(x.plan.Places)
+	for i := range x.places {
+		p, to := &x.places[i], &x.plan.Places[i]
 		standing := survey.Standing{Valid: p.valid, Excluded: p.excluded, Flags: flagsOf(p.flags)}
-		x.plan.Places[i].Counted = survey.Counts(standing, !q.WithoutFlagged) && (x.channel == "" || p.channel == string(x.channel))
-		x.plan.Places[i].In = x.matchesPlace(p)
-		x.plan.Places[i].Group = -1
+		to.Counted = survey.Counts(standing, !q.WithoutFlagged) && (x.channel == "" || p.channel == string(x.channel))
+		to.In = x.matchesPlace(p)
 	}
-	for i, p := range snap.persons {
-		x.plan.Persons[i] = stats.Person{In: x.matchesPerson(p), Group: -1}
+	x.plan.Persons = make([]stats.Person, len(x.persons))
+	personal := slices.ContainsFunc(slices.Collect(maps.Keys(q.Filters)), func(name string) bool { return !isPlaceAttribute(name) })
+	for i := range x.persons {
+		x.plan.Persons[i] = stats.Person{In: !personal || x.matchesPerson(&x.persons[i]), Group: -1}
 	}
 	x.group()
 	return x
@@ -79,218 +239,98 @@ func flagsOf(names string) survey.Flags {
 	return ^survey.Flags(0)
 }
 
-// placeUnits numbers the units of the round: those with answers and those with
-// a population.
-func (x *question) placeUnits() {
-	seen := map[string]bool{}
-	for _, p := range x.snap.places {
-		seen[p.unit] = true
-	}
-	for _, p := range x.catalogue.Populations {
-		if p.Round == x.snap.round.ID {
-			seen[p.Unit] = true
-		}
-	}
-	x.units = slices.Sorted(maps.Keys(seen))
-	x.plan.Units = len(x.units)
-	for i, p := range x.snap.places {
-		n, _ := slices.BinarySearch(x.units, p.unit)
-		x.plan.Places[i].Unit = int32(n)
-		x.plan.Places[i].Cell = -1
-	}
-}
-
-// placePopulation makes the weight cells of a visitors round: unit x service
-// field x filing channel, as fine as the population figures are.
-func (x *question) placePopulation() {
-	if x.snap.round.Design == survey.DesignDrawn {
-		return
-	}
-	returned := map[cellKey]int{}
-	for _, unit := range x.units {
-		p := x.catalogue.Populations[x.snap.round.ID+"/"+unit]
-		if p == nil {
-			continue
-		}
-		x.unreachable += p.Unreachable
-		for _, c := range p.Cells {
-			returned[cellKey{unit, c.Field, c.Filing}] += c.Returned
-		}
-	}
-	// An answer belongs to the finest cell that has a figure.
-	cellOf := func(p place) cellKey {
-		for _, k := range [...]cellKey{{p.unit, p.field, p.filing}, {p.unit, p.field, ""}, {p.unit, "", p.filing}, {p.unit, "", ""}} {
-			if _, ok := returned[k]; ok {
-				return k
-			}
-		}
-		return cellKey{p.unit, p.field, p.filing}
-	}
-	all := map[cellKey]bool{}
-	for k := range returned {
-		all[k] = true
-	}
-	for _, p := range x.snap.places {
-		all[cellOf(p)] = true
-	}
-	x.cells = slices.SortedFunc(maps.Keys(all), compareCells)
-	number := map[cellKey]int32{}
-	fields, filings := map[string]int32{}, map[string]int32{}
-	for i, k := range x.cells {
-		number[k] = int32(i)
-		n, known := returned[k]
-		unit, _ := slices.BinarySearch(x.units, k.unit)
-		x.plan.Cells = append(x.plan.Cells, stats.Cell{
-			Unit: int32(unit), Field: numberIn(fields, k.field), Filing: numberIn(filings, k.filing), N: float64(n), Known: known,
-		})
-	}
-	for i, p := range x.snap.places {
-		x.plan.Places[i].Cell = number[cellOf(p)]
-	}
-}
-
-func compareCells(a, b cellKey) int {
-	return slices.Compare([]string{a.unit, a.field, a.filing}, []string{b.unit, b.field, b.filing})
-}
-
-func numberIn(index map[string]int32, name string) int32 {
-	n, ok := index[name]
-	if !ok {
-		n = int32(len(index))
-		index[name] = n
-	}
-	return n
-}
-
-// placeStrata fills the table of strata: desks, or the strata of the draw with
-// their counts.
-func (x *question) placeStrata() {
-	x.plan.Strata = make([]stats.Stratum, len(x.snap.strata))
-	if x.snap.round.Design != survey.DesignDrawn {
-		for i, desk := range x.snap.strata {
-			if d := x.catalogue.Desks[desk]; d != nil {
-				n, ok := slices.BinarySearch(x.units, d.Unit)
-				if ok {
-					x.plan.Strata[i].Unit = int32(n)
-				}
-			}
-		}
-		return
-	}
-	x.plan.Design = stats.Drawn
-	x.plan.PSUSize = map[uint64]float64{}
-	number := map[string]int{}
-	for i, s := range x.snap.strata {
-		number[s] = i
-	}
-	for n, unit := range x.units {
-		p := x.catalogue.Populations[x.snap.round.ID+"/"+unit]
-		if p == nil {
-			continue
-		}
-		for _, s := range p.Stages {
-			i, ok := number[s.Stratum]
-			if !ok {
-				continue
-			}
-			x.plan.Strata[i] = stats.Stratum{Unit: int32(n), PSUs: float64(s.StratumPSUs)}
-			if psu, ok := x.snap.psus[[2]string{s.Stratum, s.PSU}]; ok && s.Size > 0 {
-				x.plan.PSUSize[uint64(i)<<32|uint64(psu)] = float64(s.Size)
-			}
-		}
-	}
-}
-
-func (x *question) matchesPlace(p place) bool {
+func (x *question) matchesPlace(p *place) bool {
 	for name, want := range x.query.Filters {
-		if got, ok := x.attribute(p, name); ok && got != want {
+		if isPlaceAttribute(name) && x.attribute(p, name) != want {
 			return false
 		}
 	}
 	return true
 }
 
-// attribute is a place's value under a filter or grouping; false when it is not
-// a matter of places.
-func (x *question) attribute(p place, name string) (string, bool) {
+// isPlaceAttribute reports whether a filter or grouping is a matter of places,
+// not of persons.
+func isPlaceAttribute(name string) bool {
+	return name != "helped" && slices.Contains(placeFilters, name)
+}
+
+// attribute is a place's value under a filter or grouping.
+func (x *question) attribute(p *place, name string) string {
 	switch name {
 	case "unit":
-		return p.unit, true
+		return p.unit
 	case "desk":
-		return p.desk, true
+		return p.desk
 	case "field":
-		return p.field, true
+		return p.field
 	case "filing":
-		return p.filing, true
+		return p.filing
 	case "door":
-		return p.door, true
-	case "group":
-		if u := x.catalogue.Units[p.unit]; u != nil {
-			return u.Type, true
-		}
-		return "", true
+		return p.door
 	}
-	return "", false
+	if u := x.catalogue.Units[p.unit]; u != nil { // group
+		return u.Type
+	}
+	return ""
 }
 
-func (x *question) matchesPerson(p person) bool {
+func (x *question) matchesPerson(p *person) bool {
 	for name, want := range x.query.Filters {
-		if _, isPlace := x.attribute(place{}, name); !isPlace && personAttribute(p, name) != want {
+		if !isPlaceAttribute(name) && personAttribute(p, name) != want {
 			return false
 		}
 	}
 	return true
 }
 
-func personAttribute(p person, name string) string {
+// personAttribute is a person's value under a filter or grouping: a profile
+// question's option, "" when not answered.
+func personAttribute(p *person, name string) string {
 	if name == "helped" {
 		return p.helped
 	}
-	return survey.ParseProfile(p.profile)[name]
+	for pair := range strings.SplitSeq(p.profile, ";") {
+		if question, option, _ := strings.Cut(pair, "="); question == name {
+			return option
+		}
+	}
+	return ""
 }
 
 // group numbers the groups of the query, sorted by id, and gives every place,
 // person or day its group.
 func (x *question) group() {
-	by := x.query.By
-	switch by {
-	case "", "channel": // channels are samples of their own, not groups of one
-		return
-	case "month", "day":
+	switch by := x.query.By; {
+	case by == "" || by == "channel": // channels are samples of their own, not groups of one
+	case by == "month" || by == "day":
 		x.groupDays(by)
-		return
-	}
-	if _, isPlace := x.attribute(place{}, by); isPlace {
+	case by == "unit":
+		x.plan.By, x.groups, x.plan.Groups = stats.ByPlace, x.units, len(x.units)
+		for i := range x.plan.Places {
+			x.plan.Places[i].Group = x.plan.Places[i].Unit
+		}
+	case isPlaceAttribute(by):
 		x.plan.By = stats.ByPlace
-		ids := make([]string, len(x.snap.places))
-		for i, p := range x.snap.places {
-			ids[i], _ = x.attribute(p, by)
-		}
-		var more []string
-		if by == "unit" {
-			more = x.units
-		}
-		x.number(ids, more, func(i int, g int32) { x.plan.Places[i].Group = g })
-		return
+		x.number(len(x.places), func(i int) string { return x.attribute(&x.places[i], by) }, func(i int, g int32) { x.plan.Places[i].Group = g })
+	default:
+		x.plan.By = stats.ByPerson
+		x.number(len(x.persons), func(i int) string { return personAttribute(&x.persons[i], by) }, func(i int, g int32) { x.plan.Persons[i].Group = g })
 	}
-	x.plan.By = stats.ByPerson
-	ids := make([]string, len(x.snap.persons))
-	for i, p := range x.snap.persons {
-		ids[i] = personAttribute(p, by)
-	}
-	x.number(ids, nil, func(i int, g int32) { x.plan.Persons[i].Group = g })
 }
 
-// number makes the groups of ids and of more.
-func (x *question) number(ids, more []string, set func(i int, g int32)) {
-	x.groups = slices.Clone(ids)
-	x.groups = append(x.groups, more...)
-	slices.Sort(x.groups)
-	x.groups = slices.Compact(x.groups)
+// number makes a group of every value that occurs.
+func (x *question) number(n int, value func(i int) string, set func(i int, g int32)) {
+	index := map[string]int32{}
+	for i := range n {
+		index[value(i)] = 0
+	}
+	x.groups = slices.Sorted(maps.Keys(index))
 	x.plan.Groups = len(x.groups)
-	for i, id := range ids {
-		g, _ := slices.BinarySearch(x.groups, id)
-		set(i, int32(g))
+	for g, id := range x.groups {
+		index[id] = int32(g)
+	}
+	for i := range n {
+		set(i, index[value(i)])
 	}
 }
 
@@ -298,7 +338,7 @@ func (x *question) number(ids, more []string, set func(i int, g int32)) {
 // round.
 func (x *question) groupDays(by string) {
 	x.plan.By = stats.ByDay
-	first, last := survey.DayNumber(x.snap.round.First.Start()), survey.DayNumber(x.snap.round.Last.Start())
+	first, last := survey.DayNumber(x.round.First.Start()), survey.DayNumber(x.round.Last.Start())
 	x.plan.DayBase = first
 	for d := first; d <= last; d++ {
 		id := string(survey.DayOf(d))

@@ -24,9 +24,8 @@ const (
 )
 
 // compute makes the report of a query from a snapshot.
-func (a *Analysis) compute(c *survey.Catalogue, snap snapshot, q Query, today survey.Date) (*stats.Report, error) {
-	x := newQuestion(c, snap, q)
-	x.plan.Level = level
+func (a *Analysis) compute(snap snapshot, q Query, today survey.Date) (*stats.Report, error) {
+	x := newQuestion(snap, q)
 	result, err := stats.Compute(&x.plan, snap.blocks...)
 	if err != nil {
 		return nil, fmt.Errorf("compute the report: %w", err)
@@ -48,19 +47,18 @@ func (a *Analysis) compute(c *survey.Catalogue, snap snapshot, q Query, today su
 func (x *question) byChannel(interim bool) ([]stats.Group, error) {
 	var groups []stats.Group
 	for _, channel := range survey.Channels {
-		if !slices.ContainsFunc(x.snap.places, func(p place) bool { return p.channel == string(channel) }) {
+		if !slices.ContainsFunc(x.places, func(p place) bool { return p.channel == string(channel) }) {
 			continue
 		}
 		q := x.query
 		q.By, q.Channel = "", string(channel)
-		y := newQuestion(x.catalogue, x.snap, q)
-		y.plan.Level = level
-		result, err := stats.Compute(&y.plan, x.snap.blocks...)
+		y := newQuestion(x.snapshot, q)
+		result, err := stats.Compute(&y.plan, x.blocks...)
 		if err != nil {
 			return nil, fmt.Errorf("compute channel %s: %w", channel, err)
 		}
 		w := &writer{question: y, result: result, interim: interim}
-		groups = append(groups, w.group(string(channel), channelNames[channel], &result.Total, x.snap.round.Target))
+		groups = append(groups, w.group(string(channel), channelNames[channel], &result.Total, x.round.Target))
 	}
 	return groups, nil
 }
@@ -73,7 +71,7 @@ type writer struct {
 }
 
 func (w *writer) report() *stats.Report {
-	round, in := w.snap.round, w.snap.instrument
+	round, in := w.round, w.instrument
 	r := &stats.Report{
 		Round: stats.RoundHeader{
 			ID: round.ID, Title: round.Title, Instrument: round.Instrument, Version: round.Version, LegalBasis: in.LegalBasis,
@@ -89,7 +87,7 @@ func (w *writer) report() *stats.Report {
 			r.Method = h
 		}
 	}
-	if t, err := store.ParseHour(w.snap.lastHour); err == nil {
+	if t, err := store.ParseHour(w.lastHour); err == nil {
 		r.CutOff = &t
 	}
 	r.Total = w.group("", round.Title, &w.result.Total, w.totalTarget())
@@ -113,13 +111,13 @@ func (w *writer) report() *stats.Report {
 // about one.
 func (w *writer) totalTarget() float64 {
 	if unit := w.query.Filters["unit"]; unit != "" {
-		return w.snap.round.UnitTarget(unit)
+		return w.round.UnitTarget(unit)
 	}
-	return w.snap.round.Target
+	return w.round.Target
 }
 
 func (w *writer) basis() string {
-	if w.snap.round.Design == survey.DesignDrawn {
+	if w.round.Design == survey.DesignDrawn {
 		return "population"
 	}
 	return "respondents"
@@ -140,7 +138,7 @@ func (w *writer) filter() map[string]string {
 
 func (w *writer) counts() stats.Counts {
 	c := stats.Counts{ByChannel: map[string]int{}, ByDoor: map[string]int{}, ByFlag: map[string]int{}}
-	for i, p := range w.snap.places {
+	for i, p := range w.places {
 		n := w.result.PlaceRows[i]
 		if n == 0 || !w.plan.Places[i].In {
 			continue
@@ -213,12 +211,12 @@ func (w *writer) group(id string, label survey.Text, d *stats.Domain, target flo
 			g.Weighted, g.Unweighted = f.Weighted, f.Unweighted
 		}
 	}
-	for i, f := range w.snap.instrument.Factors {
+	for i, f := range w.instrument.Factors {
 		pick := func(e *stats.Estimates) *stats.Estimate { return &e.Factors[i] }
 		g.Factors = append(g.Factors, stats.FactorFigures{ID: f.ID, Title: f.Title,
 			Weighted: figure(d.Weighted, d.WeightedReason, pick), Unweighted: figure(d.Unweighted, d.UnweightedReason, pick)})
 	}
-	for i, it := range w.snap.instrument.Items() {
+	for i, it := range w.instrument.Items() {
 		pick := func(e *stats.Estimates) *stats.Estimate { return &e.Items[i] }
 		n := &d.Counts[i]
 		g.Items = append(g.Items, stats.ItemFigures{ID: it.ID, Text: it.Text, Levels: [5]int(n[:5]),
@@ -268,7 +266,7 @@ func (w *writer) headline(g *stats.Group, d *stats.Domain) stats.Figure {
 
 // decide compares the index with the target (DECISIONS: "Verdict").
 func (w *writer) decide(g *stats.Group, d *stats.Domain, target float64) stats.Decision {
-	looks := max(1, w.snap.round.Looks)
+	looks := max(1, w.round.Looks)
 	alpha := (1 - level) / float64(looks)
 	v := stats.Decision{Target: target, Basis: w.basis(), Interim: w.interim, Level: round10(100 * (1 - alpha))}
 	headline := w.headline(g, d)

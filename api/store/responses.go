@@ -128,26 +128,23 @@ func (s *Store) FollowResponses(ctx context.Context) (*ResponseFollower, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &ResponseFollower{Follower: f}, nil
+	return &ResponseFollower{f}, nil
 }
 
 // ResponseFollower is a Follower whose events are responses.
-type ResponseFollower struct {
-	Follower
-	page []Record
-}
+type ResponseFollower struct{ Follower }
 
-// Next is Follower.Next; the records are valid until the next call.
+// Next is Follower.Next.
 func (f *ResponseFollower) Next(ctx context.Context) ([]Record, error) {
 	events, err := f.Follower.Next(ctx)
 	if err != nil {
 		return nil, err
 	}
-	f.page = f.page[:0]
-	for _, e := range events {
-		f.page = append(f.page, Record{entry: e.Entry, Erased: e.Erased})
+	records := make([]Record, len(events))
+	for i, e := range events {
+		records[i] = Record{entry: e.Entry, Erased: e.Erased}
 	}
-	return f.page, nil
+	return records, nil
 }
 
 // Record is a stored response that is decoded field by field, as asked for:
