@@ -130,3 +130,15 @@ func TestMaskComment(t *testing.T) {
 		}
 	}
 }
+
+func TestExportGuardsSpreadsheets(t *testing.T) {
+	for written, cell := range map[string]string{
+		"=HYPERLINK(\"http://x\")": "'=HYPERLINK(\"http://x\")",
+		"+1":                       "'+1", "-1": "'-1", "@a": "'@a", "'quoted": "''quoted",
+		"Cảm ơn": "Cảm ơn", "": "",
+	} {
+		if got := guard(written); got != cell || unguard(got) != written {
+			t.Errorf("guard(%q) = %q, back %q", written, got, unguard(got))
+		}
+	}
+}

@@ -37,12 +37,13 @@ func ExportColumns(in *Instrument) []string {
 // ExportRecord appends the cells of one response to dst, in the order of
 // [ExportColumns] of the version that was answered. stage is the record of
 // the response's sampling unit, nil where the round has none. Times are whole
-// hours in RFC 3339, answers levels or words.
+// hours in RFC 3339, answers levels or words. A comment that a spreadsheet would
+// take for a formula has an apostrophe in front, which [ExportMapping] takes off.
 func ExportRecord(dst []string, in *Instrument, r *Response, stage *Stage) []string {
 	dst = append(dst,
 		r.ID.String(), r.Round, r.Instrument, strconv.Itoa(r.Version), r.Desk, r.Unit, r.Field, r.Filing,
 		r.Answered.UTC().Format(time.RFC3339), r.Received.UTC().Format(time.RFC3339),
-		string(r.Channel), string(r.Door), strings.Join(r.Flags.Names(), flagSeparator), r.Language, r.Helped, r.Comment)
+		string(r.Channel), string(r.Door), strings.Join(r.Flags.Names(), flagSeparator), r.Language, r.Helped, guard(r.Comment))
 	for _, q := range in.Profile {
 		dst = append(dst, r.Profile[q.ID])
 	}
@@ -70,3 +71,15 @@ func ExportMapping() Mapping {
 	}
 	return m
 }
+
+// guard puts an apostrophe before a citizen's text that a spreadsheet would run
+// as a formula, and before one that begins with an apostrophe, so that unguard
+// always finds what was written.
+func guard(s string) string {
+	if s != "" && strings.IndexByte("=+-@\t\r'", s[0]) >= 0 {
+		return "'" + s
+	}
+	return s
+}
+
+func unguard(s string) string { return strings.TrimPrefix(s, "'") }

@@ -325,6 +325,7 @@ func (b *Binding) readDraw(l *Line, get func(string) string, p *problems) {
 // restoreLine reads what only an export says.
 func (b *Binding) restoreLine(l *Line, get func(string) string, p *problems) {
 	l.Submission.ID, l.RowID = l.RowID, ""
+	l.Submission.Comment = unguard(l.Submission.Comment)
 	if r := get(targetRound); r != b.round.ID {
 		p.add("round", CodeRoundUnknown, "the line belongs to another round")
 	}
