@@ -50,27 +50,44 @@ func transpose32(m *[64]uint64) {
 	transposeBlocks(m, 32)
 }
 
-// transposeBlocks does what is left of a transposition inside blocks of 32.
+// transposeBlocks does what is left of a transposition inside blocks of 32. The
+// steps are written out because shifts by constants are twice as fast.
 func transposeBlocks(m *[64]uint64, n int) {
-	for k := 0; k < n; k += 32 {
-		swapBits((*[32]uint64)(m[k:k+32]), 16, 0x0000ffff0000ffff)
-		swapBits((*[32]uint64)(m[k:k+32]), 8, 0x00ff00ff00ff00ff)
-		swapBits((*[32]uint64)(m[k:k+32]), 4, 0x0f0f0f0f0f0f0f0f)
-		swapBits((*[32]uint64)(m[k:k+32]), 2, 0x3333333333333333)
-		swapBits((*[32]uint64)(m[k:k+32]), 1, 0x5555555555555555)
-	}
-}
-
-// swapBits exchanges the upper bits of word k with the lower bits of word
-// k+d, for every k without bit d.
-func swapBits(m *[32]uint64, d int, mask uint64) {
-	shift := uint(d) & 63
-	for i := 0; i < 32; i += 2 * d {
-		for k := i; k < i+d; k++ {
-			a, b := &m[k&31], &m[(k+d)&31]
-			t := (*a>>shift ^ *b) & mask
-			*a ^= t << shift
-			*b ^= t
+	for ; n > 0; n -= 32 {
+		b := (*[32]uint64)(m[n-32 : n])
+		for k := range 16 {
+			t := (b[k]>>16 ^ b[k+16]) & 0x0000ffff0000ffff
+			b[k] ^= t << 16
+			b[k+16] ^= t
+		}
+		for i := 0; i < 32; i += 16 {
+			q := (*[16]uint64)(b[i : i+16])
+			for k := range 8 {
+				t := (q[k]>>8 ^ q[k+8]) & 0x00ff00ff00ff00ff
+				q[k] ^= t << 8
+				q[k+8] ^= t
+			}
+		}
+		for i := 0; i < 32; i += 8 {
+			q := (*[8]uint64)(b[i : i+8])
+			for k := range 4 {
+				t := (q[k]>>4 ^ q[k+4]) & 0x0f0f0f0f0f0f0f0f
+				q[k] ^= t << 4
+				q[k+4] ^= t
+			}
+			for k := 0; k < 8; k += 4 {
+				q := (*[4]uint64)(q[k : k+4])
+				a, b, c, d := q[0], q[1], q[2], q[3]
+				t := (a>>2 ^ c) & 0x3333333333333333
+				a, c = a^t<<2, c^t
+				t = (b>>2 ^ d) & 0x3333333333333333
+				b, d = b^t<<2, d^t
+				t = (a>>1 ^ b) & 0x5555555555555555
+				a, b = a^t<<1, b^t
+				t = (c>>1 ^ d) & 0x5555555555555555
+				c, d = c^t<<1, d^t
+				q[0], q[1], q[2], q[3] = a, b, c, d
+			}
 		}
 	}
 }

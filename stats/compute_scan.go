@@ -47,6 +47,7 @@ func newVarianceScan(plan *Plan, l *layout, cl *classer, domains []domain, expec
 
 // stratum scans the PSUs of one stratum and adds their variance to v.out.
 func (v *varianceScan) stratum(blocks []*Rows, h *stratum) {
+	v.segments.reset()
 	for _, part := range h.parts {
 		first := uint64(part) << 32
 		walk(blocks, first, first|(1<<32-1), func(key uint64, runs []run) {
@@ -113,16 +114,18 @@ func (v *varianceScan) meet(d int32) *domainState {
 
 // visitorsPSU takes one desk-day.
 func (v *varianceScan) visitorsPSU(runs []run) {
-	v.segments.reset()
 	for _, r := range runs {
 		v.classes = v.classer.classify(v.classes, r, nil)
 		v.segments.gather(r, v.classes, v.classer.list)
 	}
 	v.loose.reset()
 	v.cells = v.cells[:0]
-	for _, key := range v.segments.sorted() {
+	for _, key := range v.segments.order {
 		i := int(uint32(key))
 		s := &v.segments.list[i]
+		if s.rows == 0 {
+			continue
+		}
 		class := &v.classer.list[s.class]
 		expected := &v.expected[class.cell]
 		if class.weight > 0 && expected.whole == nil {
@@ -134,6 +137,7 @@ func (v *varianceScan) visitorsPSU(runs []run) {
 		case class.domain == 0:
 			v.loose.addSegment(&v.segments, i, class.weight, expected.whole)
 		}
+		v.segments.empty(i)
 	}
 	v.sumTotal()
 	for _, c := range v.cells {

@@ -1,5 +1,7 @@
 package stats
 
+import "slices"
+
 // segment is the rows of one class in one PSU. Its counts by item are gathered
 // in bytes and moved to over before a byte can overflow.
 type segment struct {
@@ -12,9 +14,10 @@ type segment struct {
 // byteRows is the number of rows that counts in bytes can hold.
 const byteRows = 255
 
-// segments is the rows of one PSU by class. The bytes of a segment are, for
-// each sixteen items, four words: answered of the even and of the odd items,
-// then satisfied of the even and of the odd.
+// segments is the rows of one PSU by class. A class keeps its segment for all
+// PSUs of a stratum, since they mostly have the same classes; empty ones have no
+// rows. The bytes of a segment are, for each sixteen items, four words: answered
+// of the even and of the odd items, then satisfied of the even and of the odd.
 type segments struct {
 	items int
 	masks []uint64
@@ -22,9 +25,11 @@ type segments struct {
 	list  []segment
 	bytes []uint64
 	// of[c] is the segment of class c if that segment says so itself, which
-	// spares clearing the table for every PSU.
-	of    []int32
-	order []int64 // class << 32 | position in list
+	// spares clearing the table for every stratum.
+	of []int32
+	// order is the segments in order of class, as class << 32 | position in
+	// list: sums of weights must not depend on the order of rows.
+	order []int64
 }
 
 func newSegments(items, classes int) segments {
@@ -32,7 +37,15 @@ func newSegments(items, classes int) segments {
 	return segments{items: items, masks: masks, size: 4 * len(masks), of: make([]int32, classes)}
 }
 
-func (s *segments) reset() { s.list = s.list[:0] }
+// reset forgets the segments of the last stratum.
+func (s *segments) reset() { s.list, s.order = s.list[:0], s.order[:0] }
+
+// empty takes the rows out of a segment.
+func (s *segments) empty(i int) {
+	seg := &s.list[i]
+	seg.rows, seg.pending, seg.over = 0, 0, nil
+	clear(s.bytes[i*s.size : (i+1)*s.size])
+}
 
 // gather counts the rows of a run by class; rows outside every domain are only
 // counted.
@@ -70,7 +83,7 @@ func (s *segments) gather(r run, classes []int32, list []class) {
 	}
 }
 
-// open starts the segment of a class.
+// open gives a class its segment.
 func (s *segments) open(c int32) int {
 	i := len(s.list)
 	s.of[c] = int32(i)
@@ -78,7 +91,9 @@ func (s *segments) open(c int32) int {
 	if need := (i + 1) * s.size; len(s.bytes) < need {
 		s.bytes = append(s.bytes, make([]uint64, need)...)
 	}
-	clear(s.bytes[i*s.size : (i+1)*s.size])
+	key := int64(c)<<32 | int64(i)
+	at, _ := slices.BinarySearch(s.order, key)
+	s.order = slices.Insert(s.order, at, key)
 	return i
 }
 
@@ -95,23 +110,6 @@ func (s *segments) overflow(i int) {
 	}
 	seg.pending = 0
 	clear(s.bytes[i*s.size : (i+1)*s.size])
-}
-
-// sorted gives the segments in order of class, so that sums of weights do not
-// depend on the order of rows. There are few: insertion.
-func (s *segments) sorted() []int64 {
-	s.order = s.order[:0]
-	for i := range s.list {
-		key := int64(s.list[i].class)<<32 | int64(i)
-		s.order = append(s.order, key)
-		order := s.order
-		j := len(order) - 1
-		for ; j > 0 && order[j-1] > key; j-- {
-			order[j] = order[j-1]
-		}
-		order[j] = key
-	}
-	return s.order
 }
 
 // counts are sums over rows by item, with weights or without: rows with a level
