@@ -32,6 +32,9 @@ type Analysis struct {
 
 	mu       sync.Mutex // guards what follows, held while events are applied
 	follower *store.ResponseFollower
+	excluder *store.ExclusionFollower
+	// excluded has the exclusion that holds of every response that has any.
+	excluded map[survey.ID]store.Exclusion
 	rounds   map[string]*columns
 	unknown  map[string]int // answers of rounds whose documents are missing
 
@@ -57,7 +60,7 @@ func (e *LoadingError) Error() string {
 // New makes an Analysis of a store; it is empty until [Analysis.Run] has read
 // the answers. version is printed on reports.
 func New(st *store.Store, log *slog.Logger, now func() time.Time, version string) *Analysis {
-	return &Analysis{store: st, log: log, now: now, version: version, rounds: map[string]*columns{}, unknown: map[string]int{}, again: make(chan struct{}, 1)}
+	return &Analysis{store: st, log: log, now: now, version: version, rounds: map[string]*columns{}, excluded: map[survey.ID]store.Exclusion{}, unknown: map[string]int{}, again: make(chan struct{}, 1)}
 }
 
 // Run reads all answers and then follows new ones until ctx ends. A store that
@@ -125,6 +128,13 @@ func (a *Analysis) follow(ctx context.Context) (<-chan struct{}, error) {
 		}
 		a.follower = f
 	}
+	if a.excluder == nil {
+		f, err := a.store.FollowExclusions(ctx)
+		if err != nil {
+			return nil, err
+		}
+		a.excluder = f
+	}
 	changed := a.follower.Changed()
 	// One page is read while the one before is applied.
 	pages := make(chan page, 1)
@@ -137,6 +147,9 @@ func (a *Analysis) follow(ctx context.Context) (<-chan struct{}, error) {
 		a.done.Store(p.done)
 		a.total.Store(p.total)
 	}
+	if err := a.exclude(ctx); err != nil {
+		return nil, err
+	}
 	if !a.ready.Load() {
 		// Sorting a first million answers is part of loading them, not of the
 		// first report.
@@ -145,6 +158,25 @@ func (a *Analysis) follow(ctx context.Context) (<-chan struct{}, error) {
 		}
 	}
 	return changed, nil
+}
+
+// exclude applies new exclusions.
+func (a *Analysis) exclude(ctx context.Context) error {
+	for {
+		list, err := a.excluder.Next(ctx)
+		if err != nil || len(list) == 0 {
+			return err
+		}
+		for _, e := range list {
+			if held, ok := a.excluded[e.Response]; ok && !e.Supersedes(held) {
+				continue
+			}
+			a.excluded[e.Response] = e
+			for _, col := range a.rounds {
+				col.exclude(e.Response, e.Excluded)
+			}
+		}
+	}
 }
 
 // page is what one call of the follower gave.
@@ -189,7 +221,7 @@ func (a *Analysis) apply(ctx context.Context, records []store.Record) {
 		}
 		col, err := a.columns(catalogue, r.Round())
 		if err == nil {
-			err = col.add(catalogue, r)
+			err = col.add(catalogue, r, a.excluded[r.ID()].Excluded)
 		}
 		if err != nil {
 			if a.unknown[r.Round()]++; a.unknown[r.Round()] == 1 {
@@ -230,7 +262,12 @@ func (a *Analysis) reset() {
 		a.follower.Close()
 		a.follower = nil
 	}
+	if a.excluder != nil {
+		a.excluder.Close()
+		a.excluder = nil
+	}
 	clear(a.rounds)
+	clear(a.excluded)
 	clear(a.unknown)
 	select {
 	case a.again <- struct{}{}:

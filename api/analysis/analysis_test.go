@@ -326,3 +326,47 @@ func TestVerdicts(t *testing.T) {
 		}
 	}
 }
+
+// An exclusion takes effect at the next report, its lifting too, and both hold
+// when the columns are built anew.
+func TestExclusions(t *testing.T) {
+	st := openStore(t, t.TempDir())
+	_, all := fill(t, st, func(p *seeds.Params) { p.Answers = 2000 })
+	a := loaded(t, st)
+	params := map[string]string{"channel": "all"}
+	before := ask(t, a, params).Counts
+	exclude := func(n int, r survey.Response, excluded bool, at time.Time) {
+		t.Helper()
+		e := store.Exclusion{ID: survey.DerivedID([]byte("x"), at, fmt.Sprint(n)), Response: r.ID, Excluded: excluded, Reason: "stuffed", Author: "test", At: at}
+		if outcome, err := st.Exclude(t.Context(), e); err != nil || outcome != store.Stored {
+			t.Fatalf("exclude: %s, %v", outcome, err)
+		}
+	}
+	var valid []survey.Response
+	for _, r := range all {
+		if survey.Valid(r.Answers, 0.5) {
+			valid = append(valid, r)
+		}
+	}
+	for i := range 10 {
+		exclude(i, valid[i*3], true, clock())
+		if got := ask(t, a, params).Counts; got.Excluded != i+1 || got.Counted != before.Counted-i-1 {
+			t.Fatalf("after exclusion %d: %d excluded, %d counted of %d", i+1, got.Excluded, got.Counted, before.Counted)
+		}
+	}
+	exclude(20, valid[0], false, clock().Add(time.Minute))
+	exclude(21, valid[3], false, clock().Add(-time.Minute)) // older than what holds
+	for name, a := range map[string]*Analysis{"followed": a, "rebuilt": loaded(t, st)} {
+		if got := ask(t, a, params).Counts; got.Excluded != 9 || got.Received != before.Received {
+			t.Errorf("%s: %d excluded, %d received", name, got.Excluded, got.Received)
+		}
+	}
+	unknown := store.Exclusion{ID: survey.DerivedID(nil, clock(), "u"), Response: survey.DerivedID(nil, clock(), "none"), Reason: "r", At: clock()}
+	if _, err := st.Exclude(t.Context(), unknown); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("exclusion of nothing: %v", err)
+	}
+	unknown.Response, unknown.Reason = valid[1].ID, "  "
+	if _, err := st.Exclude(t.Context(), unknown); !errors.Is(err, store.ErrReason) {
+		t.Errorf("exclusion without a reason: %v", err)
+	}
+}

@@ -92,8 +92,8 @@ func newColumns(c *survey.Catalogue, r *survey.Round) (*columns, error) {
 	return col, nil
 }
 
-// add takes one stored response.
-func (col *columns) add(c *survey.Catalogue, r store.Record) error {
+// add takes one stored response; excluded says that staff put it aside.
+func (col *columns) add(c *survey.Catalogue, r store.Record, excluded bool) error {
 	answers, err := col.layout(c, r.Version(), r.Answers())
 	if err != nil {
 		return fmt.Errorf("response %s: %w", r.ID(), err)
@@ -104,7 +104,7 @@ func (col *columns) add(c *survey.Catalogue, r store.Record) error {
 	}
 	row := stats.Row{
 		ID: r.ID(), Day: day, Answers: answers,
-		Place:  col.place(r, survey.Valid(survey.Answers(answers), col.round.ValidShare())),
+		Place:  col.place(r, survey.Valid(survey.Answers(answers), col.round.ValidShare()), excluded),
 		Person: col.person(r),
 		PSU:    uint64(col.stratum(r.Desk()))<<32 | uint64(day),
 	}
@@ -233,25 +233,58 @@ func (col *columns) drawnPSU(stratum, psu string) uint64 {
 	return uint64(h)<<32 | uint64(n)
 }
 
+// exclude puts one answer aside, or takes it back; one of another round is
+// ignored.
+func (col *columns) exclude(id survey.ID, excluded bool) {
+	col.settle()
+	for _, block := range []**stats.Rows{&col.main, &col.tail} {
+		n, ok := (*block).Place(id)
+		if !ok || col.places[n].excluded == excluded {
+			continue
+		}
+		p := col.places[n]
+		p.excluded = excluded
+		*block = (*block).WithPlaces(map[[16]byte]uint32{id: col.placeNumber(p.key(nil), func() place { return p })})
+		col.changes++
+	}
+}
+
 // place numbers the place of a response. Millions of responses have few
 // thousand places: the key is written into a buffer that is used again.
-func (col *columns) place(r store.Record, valid bool) uint32 {
-	key := col.key[:0]
-	for _, s := range [...]string{r.Unit(), r.Desk(), r.Field(), r.Filing(), r.Channel(), r.Door(), r.Flags()} {
-		key = append(append(key, s...), 0)
+func (col *columns) place(r store.Record, valid, excluded bool) uint32 {
+	p := place{r.Unit(), r.Desk(), r.Field(), r.Filing(), r.Channel(), r.Door(), r.Flags(), valid, excluded}
+	col.key = p.key(col.key[:0])
+	return col.placeNumber(col.key, func() place {
+		// The record's strings share memory with its whole page.
+		for _, s := range []*string{&p.unit, &p.desk, &p.field, &p.filing, &p.channel, &p.door, &p.flags} {
+			*s = strings.Clone(*s)
+		}
+		return p
+	})
+}
+
+// key appends a text that is different for every place.
+func (p *place) key(to []byte) []byte {
+	for _, s := range [...]string{p.unit, p.desk, p.field, p.filing, p.channel, p.door, p.flags} {
+		to = append(append(to, s...), 0)
 	}
-	if valid {
-		key = append(key, 1)
+	state := byte(0)
+	if p.valid {
+		state = 1
 	}
-	col.key = key
+	if p.excluded {
+		state |= 2
+	}
+	return append(to, state)
+}
+
+func (col *columns) placeNumber(key []byte, make func() place) uint32 {
 	if n, ok := col.placeIndex[string(key)]; ok {
 		return n
 	}
 	n := uint32(len(col.places))
 	col.placeIndex[string(key)] = n
-	clone := strings.Clone // the record's strings share memory with its whole page
-	col.places = append(col.places, place{clone(r.Unit()), clone(r.Desk()), clone(r.Field()), clone(r.Filing()), clone(r.Channel()),
-		clone(r.Door()), clone(r.Flags()), valid, false})
+	col.places = append(col.places, make())
 	return n
 }
 
