@@ -118,18 +118,34 @@ func listenLAN(ctx context.Context, ln net.Listener) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
+	ip, err := lanAddress(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return listen(ctx, net.JoinHostPort(ip.String(), port))
+}
+
+// lanAddress is this machine's IPv4 address in its network: the one from which
+// it would reach others, else the first that is not the machine's own loop.
+func lanAddress(ctx context.Context) (net.IP, error) {
+	// Connecting a UDP socket only looks up the route: nothing is sent. The
+	// address belongs to nobody (RFC 5737).
+	if conn, err := new(net.Dialer).DialContext(ctx, "udp4", "203.0.113.1:9"); err == nil {
+		defer conn.Close()
+		if local, ok := conn.LocalAddr().(*net.UDPAddr); ok {
+			return local.IP, nil
+		}
+	}
 	addresses, err := net.InterfaceAddrs()
 	if err != nil {
 		return nil, fmt.Errorf("find this machine's address in the local network: %w", err)
 	}
 	for _, a := range addresses {
-		ip, ok := a.(*net.IPNet)
-		if !ok || ip.IP.To4() == nil || !ip.IP.IsPrivate() {
-			continue
+		if ip, ok := a.(*net.IPNet); ok && ip.IP.To4() != nil && ip.IP.IsGlobalUnicast() {
+			return ip.IP, nil
 		}
-		return listen(ctx, net.JoinHostPort(ip.IP.String(), port))
 	}
-	return nil, errors.New("this machine has no address in a local network (none in 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16)")
+	return nil, errors.New("this machine is in no network: connect it, or leave --lan out")
 }
 
 // seedDemo loads the province and a simulated round, and returns a desk to try.
