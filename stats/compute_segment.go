@@ -21,9 +21,9 @@ const byteRows = 255
 type segments struct {
 	items int
 	masks []uint64
-	size  int // words of one segment
+	size  int // groups of sixteen items
 	list  []segment
-	bytes []uint64
+	bytes [][4]uint64
 	// of[c] is the segment of class c if that segment says so itself, which
 	// spares clearing the table for every stratum.
 	of []int32
@@ -34,7 +34,7 @@ type segments struct {
 
 func newSegments(items, classes int) segments {
 	masks := wordMasks(items)
-	return segments{items: items, masks: masks, size: 4 * len(masks), of: make([]int32, classes)}
+	return segments{items: items, masks: masks, size: len(masks), of: make([]int32, classes)}
 }
 
 // reset forgets the segments of the last stratum.
@@ -71,10 +71,10 @@ func (s *segments) gather(r run, classes []int32, list []class) {
 			s.overflow(i)
 		}
 		seg.pending++
-		bytes := s.bytes[i*size : (i+1)*size]
+		bytes := s.bytes[i*size:][:len(masks)]
 		for j, mask := range masks {
 			w := word(codes, at, j) & mask
-			b := (*[4]uint64)(bytes[4*j:])
+			b := &bytes[j]
 			b[0] += w >> 3 & ones
 			b[1] += w >> 7 & ones
 			b[2] += w >> 2 & ones
@@ -89,7 +89,7 @@ func (s *segments) open(c int32) int {
 	s.of[c] = int32(i)
 	s.list = append(s.list, segment{class: c})
 	if need := (i + 1) * s.size; len(s.bytes) < need {
-		s.bytes = append(s.bytes, make([]uint64, need)...)
+		s.bytes = append(s.bytes, make([][4]uint64, need)...)
 	}
 	key := int64(c)<<32 | int64(i)
 	at, _ := slices.BinarySearch(s.order, key)
@@ -101,12 +101,11 @@ func (s *segments) open(c int32) int {
 func (s *segments) overflow(i int) {
 	seg := &s.list[i]
 	if seg.over == nil {
-		seg.over = make([]uint32, 8*s.size)
+		seg.over = make([]uint32, 32*s.size)
 	}
-	for j, w := range s.bytes[i*s.size : (i+1)*s.size] {
-		for b := range 8 {
-			seg.over[8*j+b] += uint32(w >> (8 * b) & 0xff)
-		}
+	for j := range seg.over {
+		w := s.bytes[i*s.size+j/32][j/8%4]
+		seg.over[j] += uint32(w >> (8 * (j % 8)) & 0xff)
 	}
 	seg.pending = 0
 	clear(s.bytes[i*s.size : (i+1)*s.size])
@@ -163,13 +162,13 @@ type psuSums struct {
 	hasWeight bool // has rows with weight
 	pooled    bool // the sums over factors are done
 	plain     counts
-	weighted  counts   // less what post-stratification expects
-	bytes     []uint64 // plain counts that wait to be added, as in segments
-	pending   int      // rows in them
+	weighted  counts      // less what post-stratification expects
+	bytes     [][4]uint64 // plain counts that wait to be added, as in segments
+	pending   int         // rows in them
 }
 
 func newPSUSums(l *layout) psuSums {
-	return psuSums{plain: newCounts(l), weighted: newCounts(l), bytes: make([]uint64, 4*len(wordMasks(l.items)))}
+	return psuSums{plain: newCounts(l), weighted: newCounts(l), bytes: make([][4]uint64, len(wordMasks(l.items)))}
 }
 
 // reset forgets the last PSU.
@@ -207,8 +206,10 @@ func (s *psuSums) addSegment(all *segments, i int, weight float64, expected []fl
 		s.flush()
 	}
 	s.pending += seg.pending
-	for j, w := range bytes {
-		s.bytes[j] += w
+	for j := range bytes {
+		for b, w := range bytes[j] {
+			s.bytes[j][b] += w
+		}
 	}
 	if weight > 0 {
 		s.hasWeight, s.shifted = true, true
@@ -261,10 +262,9 @@ func (s *psuSums) pool(l *layout) {
 }
 
 // addBytes adds counts in bytes, as segments hold them, times weight.
-func addBytes(to *counts, bytes []uint64, weight float64) {
-	for j := 0; 4*j < len(bytes); j++ {
-		b := (*[4]uint64)(bytes[4*j:])
-		a0, a1, y0, y1 := b[0], b[1], b[2], b[3]
+func addBytes(to *counts, bytes [][4]uint64, weight float64) {
+	for j := range bytes {
+		a0, a1, y0, y1 := bytes[j][0], bytes[j][1], bytes[j][2], bytes[j][3]
 		answered := to.answered[16*j : min(16*j+16, len(to.answered))]
 		satisfied := to.satisfied[16*j:][:len(answered)]
 		for k := 0; k < len(answered)-1; k += 2 {
@@ -278,11 +278,10 @@ func addBytes(to *counts, bytes []uint64, weight float64) {
 }
 
 // addResidual is addBytes, less what is expected of so many rows.
-func addResidual(to *counts, bytes []uint64, weight float64, expected []float64, rows float64) {
+func addResidual(to *counts, bytes [][4]uint64, weight float64, expected []float64, rows float64) {
 	n := len(to.answered)
-	for j := 0; 4*j < len(bytes); j++ {
-		b := (*[4]uint64)(bytes[4*j:])
-		a0, a1, y0, y1 := b[0], b[1], b[2], b[3]
+	for j := range bytes {
+		a0, a1, y0, y1 := bytes[j][0], bytes[j][1], bytes[j][2], bytes[j][3]
 		answered := to.answered[16*j : min(16*j+16, n)]
 		satisfied := to.satisfied[16*j:][:len(answered)]
 		ea, ey := expected[16*j:][:len(answered)], expected[n+16*j:][:len(answered)]
