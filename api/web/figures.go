@@ -135,8 +135,9 @@ func (p *page) Bar(g stats.Group) bar {
 	if f.Value == nil {
 		f = g.Unweighted
 	}
+	onScale := func(v float64) float64 { return min(max(v, 0), 100) }
 	at := func(v float64) string {
-		return strconv.FormatFloat(math.Round(min(max(v, 0), 100)*barWidth)/100, 'f', -1, 64)
+		return strconv.FormatFloat(math.Round(onScale(v)*barWidth)/100, 'f', -1, 64)
 	}
 	b := bar{Target: at(g.Verdict.Target), Class: "v-none"}
 	if v := g.Verdict.Verdict; v != nil {
@@ -150,7 +151,7 @@ func (p *page) Bar(g stats.Group) bar {
 	b.Label = fmt.Sprintf("%s; %s %s", p.Pct(f.Value), p.T("report.target"), p.Target(g.Verdict.Target))
 	if f.Low != nil && f.High != nil {
 		b.HasInterval, b.Low, b.High = true, at(*f.Low), at(*f.High)
-		b.Span = at(*f.High - *f.Low)
+		b.Span = at(onScale(*f.High) - onScale(*f.Low))
 		b.Label = fmt.Sprintf("%s (%s); %s %s", p.Pct(f.Value), p.Interval(f), p.T("report.target"), p.Target(g.Verdict.Target))
 	}
 	return b

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -76,13 +77,16 @@ type env struct {
 	url    string
 	client *http.Client
 	log    *logBuffer
+	// engine is nil unless options.failing.
+	engine *failing
 	// tokens holds one for every right, with that right alone.
 	tokens map[store.Right]string
 }
 
 // options change what start makes.
 type options struct {
-	engine  func(store.Engine) store.Engine
+	// failing puts an engine in between that fails on demand: env.engine.
+	failing bool
 	reports Reports
 	config  func(*Config)
 	docs    *survey.Documents
@@ -96,9 +100,11 @@ func start(t testing.TB, o options) *env {
 	if err != nil {
 		t.Fatal(err)
 	}
+	e := &env{t: t, tokens: map[store.Right]string{}}
 	var engine store.Engine = file
-	if o.engine != nil {
-		engine = o.engine(file)
+	if o.failing {
+		e.engine = &failing{Engine: file}
+		engine = e.engine
 	}
 	var secret store.Secret
 	copy(secret[:], "a root secret that tests may know")
@@ -116,7 +122,7 @@ func start(t testing.TB, o options) *env {
 	if _, err := st.PutDocuments(ctx, docs); err != nil {
 		t.Fatal(err)
 	}
-	e := &env{t: t, store: st, log: logs, tokens: map[store.Right]string{}}
+	e.store, e.log = st, logs
 	for _, right := range store.Rights {
 		if e.tokens[right], err = st.CreateToken(ctx, "holder of "+string(right), []store.Right{right}, testNow()); err != nil {
 			t.Fatal(err)
@@ -348,3 +354,111 @@ func (l *logBuffer) String() string {
 	defer l.mu.Unlock()
 	return l.b.String()
 }
+
+// loadingReports turns a fake into one whose answers are still being loaded.
+func loadingReports(f *fakeReports) *fakeReports {
+	f.err = &analysis.LoadingError{Done: 1, Total: 2}
+	return f
+}
+
+// failing is an engine that fails on demand, and can be told to wait.
+type failing struct {
+	store.Engine
+	mu   sync.Mutex
+	err  error
+	gate chan struct{}
+	// waiting counts appends that stand at the gate.
+	waiting atomic.Int32
+}
+
+// fail makes everything return err, nil nothing.
+func (f *failing) fail(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.err = err
+}
+
+// hold makes appends wait until the channel closes.
+func (f *failing) hold(gate chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.gate = gate
+}
+
+func (f *failing) state() (error, chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.err, f.gate
+}
+
+// Append takes every second entry of a batch when it fails, as a full disk may.
+func (f *failing) Append(ctx context.Context, log *store.Log, entries []store.Entry) ([]store.Outcome, error) {
+	err, gate := f.state()
+	if gate != nil {
+		f.waiting.Add(1)
+		select {
+		case <-gate:
+		case <-ctx.Done():
+			return make([]store.Outcome, len(entries)), ctx.Err()
+		}
+	}
+	if err != nil {
+		outcomes := make([]store.Outcome, len(entries))
+		for i := 1; i < len(entries); i += 2 {
+			taken, failed := f.Engine.Append(ctx, log, entries[i:i+1])
+			if failed != nil {
+				return outcomes, failed
+			}
+			outcomes[i] = taken[0]
+		}
+		return outcomes, err
+	}
+	return f.Engine.Append(ctx, log, entries)
+}
+
+func (f *failing) Ping(ctx context.Context) error {
+	if err, _ := f.state(); err != nil {
+		return err
+	}
+	return f.Engine.Ping(ctx)
+}
+
+func (f *failing) FindReceipt(ctx context.Context, log *store.Log, receipt []byte) (store.Entry, error) {
+	if err, _ := f.state(); err != nil {
+		return store.Entry{}, err
+	}
+	return f.Engine.FindReceipt(ctx, log, receipt)
+}
+
+func (f *failing) Scan(ctx context.Context, log *store.Log, after store.ID, limit int) ([]store.Entry, error) {
+	if err, _ := f.state(); err != nil {
+		return nil, err
+	}
+	return f.Engine.Scan(ctx, log, after, limit)
+}
+
+func (f *failing) Count(ctx context.Context, log *store.Log) (live, erased int64, err error) {
+	if err, _ := f.state(); err != nil {
+		return 0, 0, err
+	}
+	return f.Engine.Count(ctx, log)
+}
+
+// outcomesOf reads the answer to an array.
+func outcomesOf(t testing.TB, a answer) []struct{ Outcome, ID, Receipt string } {
+	t.Helper()
+	var list struct {
+		Outcomes []struct{ Outcome, ID, Receipt string }
+	}
+	if err := json.Unmarshal([]byte(a.body), &list); err != nil {
+		t.Fatalf("%v: %s", err, a.body)
+	}
+	return list.Outcomes
+}
+
+// panicking is an analysis with a fault.
+type panicking struct{}
+
+func (panicking) Report(context.Context, analysis.Query) (*stats.Report, error) { panic("boom") }
+
+func (panicking) Progress() (done, total int64, ready bool) { return 0, 0, true }

@@ -1,0 +1,120 @@
+package web
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"sipas/api/analysis"
+	"sipas/stats"
+	"sipas/survey"
+)
+
+// TestReportIncludesAcknowledged: a report asked for after an answer was
+// acknowledged has it, and the page shows the same numbers.
+func TestReportIncludesAcknowledged(t *testing.T) {
+	e := start(t, options{})
+	cookie := e.signedIn(e.tokens["full"])
+	for n := 1; n <= 3; n++ {
+		if a := e.post(submission(t, func(m map[string]any) { m["answers"].(map[string]any)["c01"] = 1 }), ""); a.status != http.StatusCreated {
+			t.Fatal(a.body)
+		}
+		a := e.do(call{path: "/api/v1/rounds/" + testRound + "/report?by=unit", token: e.tokens["full"]})
+		var r stats.Report
+		if err := json.Unmarshal([]byte(a.body), &r); err != nil {
+			t.Fatal(err)
+		}
+		if r.Counts.Received != n || len(r.Groups) != 1 || r.Groups[0].ID != "u1" {
+			t.Fatalf("after %d answers: %d received, groups %v", n, r.Counts.Received, r.Groups)
+		}
+	}
+	page := e.do(call{path: "/reports/" + testRound + "?by=unit&lang=vi", cookie: cookie})
+	// One item of 22 has no satisfied answer: 21/22.
+	for _, want := range []string{"95,45%", "Kết quả so với chỉ tiêu", "Kết luận thống kê", "Quá ít phiếu", "mean-of-criteria", "từ 80% trở lên", `class="goal" x="160"`} {
+		if !strings.Contains(page.body, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	if page := e.do(call{path: "/reports/" + testRound + "?by=unit&lang=en", cookie: cookie}); !strings.Contains(page.body, "95.45%") {
+		t.Error("the English page has no decimal point")
+	}
+	if strings.Contains(page.body, " style=") || strings.Contains(page.body, "<script") {
+		t.Error("the page breaks its own policy")
+	}
+}
+
+// TestReportQuery: what is wrong with a query is said, on the page as well.
+func TestReportQuery(t *testing.T) {
+	e := start(t, options{})
+	cookie := e.signedIn(e.tokens["full"])
+	for query, field := range map[string]string{
+		"by=nothing": "by", "from=yesterday": "from", "unit=none": "unit", "colour=red": "colour", "by=unit&by=desk": "by", "from=2026-11-20&to=2026-11-10": "to", "method=guess": "method", "channel=pigeon": "channel", "flagged=maybe": "flagged",
+	} {
+		a := e.do(call{path: "/api/v1/rounds/" + testRound + "/report?" + query, token: e.tokens["full"]})
+		if a.status != http.StatusUnprocessableEntity || len(a.errorOf(t).Fields) == 0 || a.errorOf(t).Fields[0].Field != field {
+			t.Errorf("%s: %d %s", query, a.status, a.body)
+		}
+		if p := e.do(call{path: "/reports/" + testRound + "?" + query, cookie: cookie}); p.status != http.StatusUnprocessableEntity || !strings.Contains(p.body, "<code>"+field+"</code>") {
+			t.Errorf("page with %s: %d", query, p.status)
+		}
+	}
+	if a := e.do(call{path: "/api/v1/rounds/none/report", token: e.tokens["full"]}); a.status != http.StatusNotFound || a.errorOf(t).Code != survey.CodeRoundUnknown {
+		t.Errorf("unknown round: %d %s", a.status, a.body)
+	}
+}
+
+// TestLoading: while answers load, reports say how far, and forms work.
+func TestLoading(t *testing.T) {
+	e := start(t, options{reports: &fakeReports{err: &analysis.LoadingError{Done: 1234, Total: 5000}}})
+	a := e.do(call{path: "/api/v1/rounds/" + testRound + "/report", token: e.tokens["full"]})
+	f := a.errorOf(t)
+	if a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" || f.Code != codeLoading || f.Progress == nil || f.Progress.Done != 1234 || f.Progress.Total != 5000 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	page := e.do(call{path: "/reports/" + testRound + "?lang=vi", cookie: e.signedIn(e.tokens["full"])})
+	if page.status != http.StatusServiceUnavailable || !strings.Contains(page.body, "1.234") || !strings.Contains(page.body, `http-equiv="refresh"`) {
+		t.Errorf("page: %d", page.status)
+	}
+	if a := e.post(submission(t, nil), ""); a.status != http.StatusCreated {
+		t.Errorf("an answer meanwhile: %d", a.status)
+	}
+	if a := e.do(call{path: "/readyz"}); a.status != http.StatusOK || !strings.Contains(a.body, `"ready":false,"done":1,"total":2`) {
+		t.Errorf("ready: %d %s", a.status, a.body)
+	}
+}
+
+// TestFigures writes numbers as each language does.
+func TestFigures(t *testing.T) {
+	n := func(v float64) *float64 { return &v }
+	vi, en := &page{Lang: "vi"}, &page{Lang: "en"}
+	for _, c := range []struct{ got, want string }{
+		{vi.Pct(n(82.987)), "82,99%"}, {en.Pct(n(82.987)), "82.99%"}, {vi.Pct(nil), "–"}, {vi.Pct(n(-3.5)), "-3,50%"}, {vi.Pct(n(100)), "100,00%"},
+		{vi.Num(0), "0"}, {vi.Num(999), "999"}, {vi.Num(1000), "1.000"}, {en.Num(1234567), "1,234,567"}, {vi.Num(-1234), "-1.234"}, {vi.Num(-123), "-123"}, {vi.Num((*int)(nil)), "–"},
+		{vi.Target(80), "80%"}, {vi.Target(82.5), "82,5%"}, {en.Target(82.5), "82.5%"},
+		{vi.Interval(stats.Figure{Low: n(79.1), High: n(81.25)}), "79,10 – 81,25"}, {vi.Interval(stats.Figure{Low: n(1)}), "–"},
+		{vi.Date("2026-11-24"), "24/11/2026"}, {en.Date("2026-11-24"), "24 Nov 2026"}, {vi.Date(""), "–"},
+	} {
+		if c.got != c.want {
+			t.Errorf("%q, want %q", c.got, c.want)
+		}
+	}
+}
+
+// TestBar draws on a scale of two units a point, and never outside.
+func TestBar(t *testing.T) {
+	n := func(v float64) *float64 { return &v }
+	met := stats.Met
+	p := &page{Lang: "en", texts: loadTexts()}
+	g := stats.Group{Verdict: stats.Decision{Verdict: &met, Target: 80}, Weighted: stats.Figure{Value: n(82.5), Low: n(79), High: n(104)}}
+	b := p.Bar(g)
+	if b.Value != "165" || b.Low != "158" || b.High != "200" || b.Target != "160" || b.Span != "42" || b.Class != "v-met" || !strings.Contains(b.Label, "82.50%") {
+		t.Errorf("%+v", b)
+	}
+	if b := p.Bar(stats.Group{}); b.Has || b.HasInterval || b.Class != "v-none" {
+		t.Errorf("nothing: %+v", b)
+	}
+	if b := p.Bar(stats.Group{Unweighted: stats.Figure{Value: n(50)}}); b.Value != "100" || b.HasInterval {
+		t.Errorf("unweighted: %+v", b)
+	}
+}
