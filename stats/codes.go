@@ -12,16 +12,11 @@ const (
 	Codes             = 9
 )
 
-// An answer's items are nibbles, two in a byte, the even item low. Bit 3 says
-// that the item has a level, bit 2 that the level is 4 or 5, and the other two
-// tell the codes apart, so that "answered" and "satisfied" of sixteen items
-// are read from one word with a mask.
-const (
-	answeredBits  = 0x8888888888888888
-	satisfiedBits = 0x4444444444444444
-)
-
-// nibbles gives the nibble of each code, in the order of Domain.Counts.
+// nibbles gives the nibble of each code, in the order of Domain.Counts. An
+// answer's items are nibbles, two in a byte, the even item low. Bit 3 says that
+// the item has a level, bit 2 that the level is 4 or 5, and the other two tell
+// the codes apart, so that "answered" and "satisfied" of many items are read
+// from one word with a mask.
 var nibbles = [Codes]byte{0b1000, 0b1001, 0b1010, 0b1100, 0b1101, 0b0000, 0b0001, 0b0010, 0b0011}
 
 const codeChars = "12345.-nx"

@@ -10,7 +10,6 @@ import (
 
 type bruteRow struct {
 	Row
-	counted bool
 	in      bool
 	group   int
 	weight  float64

@@ -159,17 +159,26 @@ func TestComputeDaysOutside(t *testing.T) {
 	}
 }
 
-// TestComputeManyRows fills desk-days beyond what a byte can count, with the
-// largest number of items and one that ends inside a word.
+// TestComputeManyRows fills desk-days beyond what a byte can count, inside one
+// weight cell and over the two of one group, with the largest number of items
+// and one that ends inside a word.
 func TestComputeManyRows(t *testing.T) {
 	for _, items := range []int{33, 64} {
 		rng := rand.New(rand.NewPCG(1, uint64(items)))
 		plan := smallPlan(items)
 		plan.Methods = append(plan.Methods, Method{Name: "pooled", Combine: Pooled, FactorWeights: []float64{1}})
-		rows := smallRows(400, func(unit, i int) string {
+		plan.Cells = append(plan.Cells, Cell{Unit: 1, Field: 1, N: 900, Known: true})
+		plan.Places = append(plan.Places, Place{Counted: true, In: true, Cell: 2, Unit: 1, Group: 1})
+		rows := smallRows(500, func(unit, i int) string {
 			b := make([]byte, items)
 			for k := range b {
-				b[k] = codeChars[rng.IntN(Codes)]
+				b[k] = '5'
+				switch {
+				case k == 1: // everybody has a level: its byte fills first
+					b[k] = "15"[rng.IntN(2)]
+				case rng.IntN(8) == 0:
+					b[k] = codeChars[rng.IntN(Codes)]
+				}
 			}
 			return string(b)
 		})
@@ -178,6 +187,9 @@ func TestComputeManyRows(t *testing.T) {
 			rows[i].PSU = rows[i].PSU >> 33 << 33
 			if i%9 == 0 {
 				rows[i].PSU |= 1
+			}
+			if rows[i].Place == 1 && i%2 == 0 {
+				rows[i].Place = 3
 			}
 		}
 		result := compute(t, plan, build(t, plan, rows))
@@ -207,6 +219,39 @@ func TestComputeManyRows(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestComputePopulation: a domain's population is known where it is made of
+// whole cells.
+func TestComputePopulation(t *testing.T) {
+	plan := smallPlan(1)
+	plan.Cells = append(plan.Cells, Cell{Unit: 0, Field: 1, N: 7, Known: true}, Cell{Unit: 1, Field: 1})
+	check := func(what string, d *Domain, results float64, known bool) {
+		t.Helper()
+		if d.Population != results || d.PopulationKnown != known {
+			t.Errorf("%s: population %v (%t), want %v (%t)", what, d.Population, d.PopulationKnown, results, known)
+		}
+	}
+	r := compute(t, plan)
+	check("all", &r.Total, 157, true)
+	check("unit 0 with the cell that no place has", &r.Groups[0], 107, true)
+	check("unit 1", &r.Groups[1], 50, true)
+	check("group without places", &r.Groups[2], 0, false)
+
+	plan.Places[1].In = false
+	r = compute(t, plan)
+	check("filter by unit", &r.Total, 107, true)
+	check("unit outside", &r.Groups[1], 0, false)
+
+	plan.Places[2].In, plan.Places[2].Group = false, -1 // shares cell 0 with place 0
+	r = compute(t, plan)
+	check("a part of a cell", &r.Total, 0, false)
+	check("a part of a cell as a group", &r.Groups[0], 0, false)
+
+	plan.Places = append(plan.Places, Place{Counted: true, In: true, Cell: 2, Unit: 0, Group: 2})
+	r = compute(t, plan)
+	check("a whole cell and a part of one", &r.Total, 0, false)
+	check("a whole cell", &r.Groups[2], 7, true)
 }
 
 func TestComputeRefuses(t *testing.T) {
