@@ -852,17 +852,3 @@ func wait(t testing.TB, what string, cond func() bool) {
 		time.Sleep(time.Millisecond)
 	}
 }
-
-func openTest(t testing.TB, folder string) *File {
-	t.Helper()
-	f, err := OpenFile(folder, FileOptions{Command: "test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { f.Close() })
-	return f
-}
-
-func TestFileConformance(t *testing.T) {
-	conformance(t, func(t *testing.T) Engine { return openTest(t, t.TempDir()) })
-}
