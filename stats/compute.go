@@ -5,7 +5,8 @@ package stats
 //
 // The result is a function of the set of answers alone, to the last bit: not
 // of their order, of how they are divided into blocks, or of the number of
-// processors.
+// processors. (Architectures that fuse multiplication and addition round
+// otherwise.)
 //
 // Estimates. An item's share is the ratio Σw·y/Σw·a over the domain's rows,
 // a = has a level, y = level 4 or 5. Factors and indices combine shares as
