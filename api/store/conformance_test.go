@@ -339,10 +339,15 @@ func compareIDs(a, b ID) int { return bytes.Compare(a[:], b[:]) }
 
 func scanAll(t testing.TB, e Engine, limit int) []Entry {
 	t.Helper()
+	return scanLog(t, e, testLog, limit)
+}
+
+func scanLog(t testing.TB, e Engine, log *Log, limit int) []Entry {
+	t.Helper()
 	var all []Entry
 	after := ID{}
 	for {
-		page, err := e.Scan(t.Context(), testLog, after, limit)
+		page, err := e.Scan(t.Context(), log, after, limit)
 		if err != nil {
 			t.Fatalf("Scan: %v", err)
 		}
@@ -467,6 +472,7 @@ func testConcurrentSame(t *testing.T, e Engine) {
 type watcher struct {
 	t      testing.TB
 	f      Follower
+	log    *Log
 	live   map[ID]Entry
 	erased map[ID]bool
 	pages  int
@@ -474,11 +480,16 @@ type watcher struct {
 
 func watch(t testing.TB, e Engine) *watcher {
 	t.Helper()
-	f, err := e.Follow(context.Background(), testLog)
+	return watchLog(t, e, testLog)
+}
+
+func watchLog(t testing.TB, e Engine, log *Log) *watcher {
+	t.Helper()
+	f, err := e.Follow(context.Background(), log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &watcher{t: t, f: f, live: map[ID]Entry{}, erased: map[ID]bool{}}
+	return &watcher{t: t, f: f, log: log, live: map[ID]Entry{}, erased: map[ID]bool{}}
 }
 
 // read takes everything there is.
@@ -519,7 +530,7 @@ func (w *watcher) read() {
 // want compares with what is in the store.
 func (w *watcher) want(e Engine) {
 	w.t.Helper()
-	all := scanAll(w.t, e, 0)
+	all := scanLog(w.t, e, w.log, 0)
 	if len(all) != len(w.live) {
 		w.t.Errorf("follower has %d entries, the store %d", len(w.live), len(all))
 	}
@@ -568,7 +579,7 @@ func testFollow(t *testing.T, e Engine) {
 }
 
 func testFollowWhileWritten(t *testing.T, e Engine) {
-	const writers, each = 8, 400
+	const writers, each = 8, 150
 	mustAppend(t, e, testEntries(1_000_000, 3000)...)
 	var writing, watching sync.WaitGroup
 	stop := make(chan struct{})
@@ -587,12 +598,12 @@ func testFollowWhileWritten(t *testing.T, e Engine) {
 						return
 					default:
 					}
-					if i > 0 {
-						break
-					}
 					select {
 					case <-news:
 					case <-stop:
+					}
+					if i > 0 {
+						break
 					}
 				}
 				w.f.Close()
@@ -736,11 +747,13 @@ func testClosed(t *testing.T, e Engine) {
 
 // testModel compares an engine with the plainest model of a log under random operations.
 func testModel(t *testing.T, open func(t *testing.T) Engine) {
+	e := open(t)
+	runs := 0
 	rapid.Check(t, func(rt *rapid.T) {
-		e := open(t)
-		defer e.Close()
+		runs++
+		log := &Log{Name: "run" + strconv.Itoa(runs), Fields: testLog.Fields}
 		live, gone := map[ID]Entry{}, map[ID]bool{}
-		followers := []*watcher{watch(t, e)}
+		followers := []*watcher{watchLog(t, e, log)}
 		ctx := t.Context()
 		pick := func() Entry {
 			entry := testEntry(rapid.IntRange(1, 12).Draw(rt, "entry"))
@@ -768,7 +781,7 @@ func testModel(t *testing.T, open func(t *testing.T) Engine) {
 						want[i] = Conflict
 					}
 				}
-				if got, err := e.Append(ctx, testLog, entries); err != nil || !slices.Equal(got, want) {
+				if got, err := e.Append(ctx, log, entries); err != nil || !slices.Equal(got, want) {
 					rt.Fatalf("Append: %v, %v, want %v", got, err, want)
 				}
 			},
@@ -781,7 +794,7 @@ func testModel(t *testing.T, open func(t *testing.T) Engine) {
 				} else if !gone[id] {
 					want = ErrNotFound
 				}
-				if err := e.Erase(ctx, testLog, id); !errors.Is(err, want) {
+				if err := e.Erase(ctx, log, id); !errors.Is(err, want) {
 					rt.Fatalf("Erase: %v, want %v", err, want)
 				}
 			},
@@ -789,11 +802,11 @@ func testModel(t *testing.T, open func(t *testing.T) Engine) {
 				id := pick().ID
 				delete(live, id)
 				gone[id] = true
-				if err := e.Bury(ctx, testLog, []ID{id, id}); err != nil {
+				if err := e.Bury(ctx, log, []ID{id, id}); err != nil {
 					rt.Fatal(err)
 				}
 			},
-			"follow": func(*rapid.T) { followers = append(followers, watch(t, e)) },
+			"follow": func(*rapid.T) { followers = append(followers, watchLog(t, e, log)) },
 			"read":   func(*rapid.T) { followers[len(followers)-1].read() },
 			"settle": func(rt *rapid.T) {
 				// An engine that moves entries later may be told to do it now.
@@ -809,19 +822,19 @@ func testModel(t *testing.T, open func(t *testing.T) Engine) {
 					want = append(want, entry)
 				}
 				slices.SortFunc(want, func(a, b Entry) int { return compareIDs(a.ID, b.ID) })
-				if got := scanAll(t, e, 3); !slices.EqualFunc(got, want, sameEntry) {
+				if got := scanLog(t, e, log, 3); !slices.EqualFunc(got, want, sameEntry) {
 					rt.Fatalf("Scan: %d entries, want %d, or their content", len(got), len(want))
 				}
 				for _, entry := range want {
-					if got, err := e.FindReceipt(ctx, testLog, entry.Receipt); err != nil || !sameEntry(got, entry) {
+					if got, err := e.FindReceipt(ctx, log, entry.Receipt); err != nil || !sameEntry(got, entry) {
 						rt.Fatalf("FindReceipt: %v, %v", got, err)
 					}
 				}
-				stones, err := e.Tombstones(ctx, testLog, ID{}, 0)
+				stones, err := e.Tombstones(ctx, log, ID{}, 0)
 				if err != nil || len(stones) != len(gone) || !slices.IsSortedFunc(stones, compareIDs) {
 					rt.Fatalf("Tombstones: %x, %v, want %d", stones, err, len(gone))
 				}
-				if l, x, err := e.Count(ctx, testLog); err != nil || int(l) != len(live) || int(x) != len(gone) {
+				if l, x, err := e.Count(ctx, log); err != nil || int(l) != len(live) || int(x) != len(gone) {
 					rt.Fatalf("Count: %d, %d, %v, want %d, %d", l, x, err, len(live), len(gone))
 				}
 			},
@@ -838,7 +851,13 @@ func testModel(t *testing.T, open func(t *testing.T) Engine) {
 		if t.Failed() {
 			rt.Fatal("see above")
 		}
+		for _, w := range followers {
+			w.f.Close()
+		}
 	})
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
 }
 
 // wait polls until cond holds; it is for conditions that nothing announces.

@@ -318,7 +318,13 @@ func (w *batchWriter) commit(requests []*request) {
 		probe = probe || r.probe
 	}
 	if err == nil && (len(w.changes) > 0 || probe) {
-		if err = w.active.journal.write(w.frame); err != nil {
+		if probe {
+			err = w.active.journal.reserve(w.active.journal.end + frameBytes) // an empty frame would fit anywhere
+		}
+		if err == nil {
+			err = w.active.journal.write(w.frame)
+		}
+		if err != nil {
 			err = unavailable(err)
 		} else {
 			w.publish()

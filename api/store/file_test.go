@@ -433,12 +433,15 @@ func TestFileJournalEmpties(t *testing.T) {
 
 // TestFileSealsByItself: nobody needs to ask for the move into the database.
 func TestFileSealsByItself(t *testing.T) {
+	t.Parallel()
 	folder := t.TempDir()
 	f := openTest(t, folder)
 	mustAppend(t, f, testEntry(1))
-	wait(t, "the journal to be emptied", func() bool {
-		data, err := os.ReadFile(filepath.Join(folder, "journal-0"))
-		return err == nil && len(bytes.Trim(data, "\x00")) == 0
+	if filesWith(t, folder, testEntry(1).Digest) == nil {
+		t.Fatal("what was acknowledged is in no file")
+	}
+	wait(t, "the entry to be in the database alone", func() bool {
+		return slices.Equal(filesWith(t, folder, testEntry(1).Digest), []string{"sipas.db"})
 	})
 	wantFound(t, f, testEntry(1))
 }
