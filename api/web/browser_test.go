@@ -281,7 +281,7 @@ func TestBrowserReport(t *testing.T) {
 			w.photograph(c.name + "-report")
 			w.do(chromedp.Navigate(e.url + "/reports?lang=" + c.lang))
 			w.photograph(c.name + "-reports")
-			w.submit(`form[action="/signout"] button`)
+			w.submit(`form[action^="/signout"] button`)
 			w.photograph(c.name + "-signin")
 			w.do(chromedp.Navigate(e.url + "/qr/" + someDesk(&e)))
 			w.photograph(c.name + "-qr")

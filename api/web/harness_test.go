@@ -385,15 +385,15 @@ func (f *failing) hold(gate chan struct{}) {
 	f.gate = gate
 }
 
-func (f *failing) state() (error, chan struct{}) {
+func (f *failing) state() (gate chan struct{}, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.err, f.gate
+	return f.gate, f.err
 }
 
 // Append takes every second entry of a batch when it fails, as a full disk may.
 func (f *failing) Append(ctx context.Context, log *store.Log, entries []store.Entry) ([]store.Outcome, error) {
-	err, gate := f.state()
+	gate, err := f.state()
 	if gate != nil {
 		f.waiting.Add(1)
 		select {
@@ -417,28 +417,28 @@ func (f *failing) Append(ctx context.Context, log *store.Log, entries []store.En
 }
 
 func (f *failing) Ping(ctx context.Context) error {
-	if err, _ := f.state(); err != nil {
+	if _, err := f.state(); err != nil {
 		return err
 	}
 	return f.Engine.Ping(ctx)
 }
 
 func (f *failing) FindReceipt(ctx context.Context, log *store.Log, receipt []byte) (store.Entry, error) {
-	if err, _ := f.state(); err != nil {
+	if _, err := f.state(); err != nil {
 		return store.Entry{}, err
 	}
 	return f.Engine.FindReceipt(ctx, log, receipt)
 }
 
 func (f *failing) Scan(ctx context.Context, log *store.Log, after store.ID, limit int) ([]store.Entry, error) {
-	if err, _ := f.state(); err != nil {
+	if _, err := f.state(); err != nil {
 		return nil, err
 	}
 	return f.Engine.Scan(ctx, log, after, limit)
 }
 
 func (f *failing) Count(ctx context.Context, log *store.Log) (live, erased int64, err error) {
-	if err, _ := f.state(); err != nil {
+	if _, err := f.state(); err != nil {
 		return 0, 0, err
 	}
 	return f.Engine.Count(ctx, log)

@@ -69,6 +69,8 @@ func TestNotFound(t *testing.T) {
 		{call{path: "/api/v1/nowhere", header: map[string]string{"Accept": "text/html"}}, 404, true},
 		{call{path: "/static/style.css"}, 404, true},
 		{call{path: "/static/..%2f..%2fserver.go"}, 404, true},
+		{call{path: "/s/" + strings.Repeat("x", headerLimit)}, 431, true},
+		{call{path: "/s/" + testDesk + "?fbclid=" + strings.Repeat("x", headerLimit*3/4)}, 200, false},
 		{call{method: "DELETE", path: "/s/" + testDesk, header: map[string]string{"Accept": "text/html"}}, 405, false},
 		{call{method: "PATCH", path: "/api/v1/responses"}, 405, true},
 		{call{method: "OPTIONS", path: "/api/v1/responses"}, 405, true},

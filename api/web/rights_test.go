@@ -103,7 +103,7 @@ func TestFormOnly(t *testing.T) {
 		}
 	}
 	page := e.do(call{path: "/s/" + testDesk}).body
-	for _, link := range []string{`href="/reports`, `href="/"`, "/signin"} {
+	for _, link := range []string{`href="/reports`, `href="/?`, "/signin"} {
 		if strings.Contains(page, link) {
 			t.Errorf("the form links to %s, which is not there", link)
 		}

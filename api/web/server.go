@@ -68,6 +68,10 @@ const (
 	idleTimeout  = 75 * time.Second
 )
 
+// headerLimit is the most bytes of a request's header. Chat applications hang
+// long parameters on the addresses that they open.
+const headerLimit = 8 << 10
+
 // New builds a Server on a store. reports may be nil when cfg.FormOnly is set.
 func New(cfg Config, st *store.Store, reports Reports) *Server {
 	cfg.PublicURL = strings.TrimRight(cfg.PublicURL, "/")
@@ -98,6 +102,7 @@ func New(cfg Config, st *store.Store, reports Reports) *Server {
 		// No proxy's header is ever believed.
 		EnableTrustedProxyCheck: true,
 		BodyLimit:               smallBody,
+		ReadBufferSize:          headerLimit,
 		ReadTimeout:             readTimeout,
 		WriteTimeout:            writeTimeout,
 		IdleTimeout:             idleTimeout,

@@ -152,8 +152,7 @@ func (s *Server) signIn(r *request) error {
 // signOut forgets the reader.
 func (s *Server) signOut(r *request) error {
 	r.Cookie(&fiber.Cookie{Name: s.cookieName(), Path: "/", MaxAge: -1, Expires: time.Unix(0, 0), HTTPOnly: true, Secure: s.secure(), SameSite: fiber.CookieSameSiteLaxMode})
-	next := "/signin"
-	s.seeOther(r, next)
+	s.seeOther(r, "/signin?lang="+r.language())
 	return nil
 }
 
