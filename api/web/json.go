@@ -9,6 +9,9 @@ func repeatedKey(body []byte) string {
 	var keyBuffer [96][]byte
 	var startBuffer [8]int
 	keys, starts := keyBuffer[:0], startBuffer[:0]
+	// seen has a bit for the ends of the keys so far: most keys need no
+	// comparison with the others.
+	var seen uint64
 	wantKey := false
 	for i := 0; i < len(body); i++ {
 		switch body[i] {
@@ -33,11 +36,15 @@ func repeatedKey(body []byte) string {
 			}
 			if wantKey {
 				key := body[i+1 : end]
-				for _, k := range keys[starts[len(starts)-1]:] {
-					if string(k) == string(key) {
-						return string(key)
+				bit := uint64(1) << ((body[end-2]*10 + body[end-1]) & 63)
+				if seen&bit != 0 {
+					for _, k := range keys[starts[len(starts)-1]:] {
+						if string(k) == string(key) {
+							return string(key)
+						}
 					}
 				}
+				seen |= bit
 				keys, wantKey = append(keys, key), false
 			}
 			i = end
