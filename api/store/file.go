@@ -104,8 +104,7 @@ func OpenFile(folder string, opt FileOptions) (*File, error) {
 	}
 	db, err := bbolt.Open(filepath.Join(folder, "sipas.db"), 0o600, &bbolt.Options{
 		Timeout: time.Nanosecond, // one try; zero would wait for ever
-		// The list of free pages is found by a walk at opening (0.1 s for a million entries) instead of being written
-		// with every transaction.
+		// The list of free pages is not written with every transaction, but at Close; after a crash it is looked for.
 		NoFreelistSync: true,
 		FreelistType:   bbolt.FreelistMapType,
 	})
@@ -241,9 +240,16 @@ func (f *File) Close() error {
 		f.mu.Unlock()
 		f.setsMu.Lock()
 		defer f.setsMu.Unlock()
-		closeErr = errors.Join(err, f.closeFiles())
+		closeErr = errors.Join(err, f.saveFreelist(), f.closeFiles())
 	})
 	return closeErr
+}
+
+// saveFreelist has the list of free pages written once, at the end, so that the next process need not look for them: a
+// walk over every page, half a second for a million entries.
+func (f *File) saveFreelist() error {
+	f.db.NoFreelistSync = false
+	return unavailable(f.db.Update(func(*bbolt.Tx) error { return nil }))
 }
 
 func (f *File) closeFiles() error {

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -45,16 +44,10 @@ func benchEntry(rnd *rand.Rand, hour int) Entry {
 	return e
 }
 
-// benchFolder makes a store with benchStored entries, once for all benchmarks of a run.
-var benchFolder = sync.OnceValues(func() (string, error) {
-	folder, err := os.MkdirTemp("", "sipas-bench-")
-	if err != nil {
-		return "", err
-	}
-	f, err := OpenFile(folder, FileOptions{})
-	if err != nil {
-		return "", err
-	}
+// benchFolder makes a store with benchStored entries.
+func benchFolder(b *testing.B) string {
+	folder := b.TempDir()
+	f := openTest(b, folder)
 	rnd := rand.New(rand.NewPCG(1, 1))
 	for done := 0; done < benchStored; done += PageSize {
 		entries := make([]Entry, PageSize)
@@ -65,26 +58,44 @@ var benchFolder = sync.OnceValues(func() (string, error) {
 			}
 			entries[i] = benchEntry(rnd, hour)
 		}
-		if _, err := f.Append(context.Background(), benchLog(), entries); err != nil {
-			return "", err
+		if _, err := f.Append(b.Context(), benchLog(), entries); err != nil {
+			b.Fatal(err)
 		}
 	}
-	return folder, f.Close()
-})
+	if err := f.Close(); err != nil {
+		b.Fatal(err)
+	}
+	return folder
+}
 
-func openBench(b *testing.B) *File {
-	b.Helper()
-	folder, err := benchFolder()
-	if err != nil {
-		b.Fatal(err)
+// BenchmarkFile runs on one store of a million entries:
+//
+//	open                seconds until a store can be used
+//	append64/engine     64 callers append one entry at a time, through the engine
+//	append64/batch      the same as one db.Batch a caller in the same layout, which is what the engine is to beat
+//	follow              a new follower is delivered everything
+func BenchmarkFile(b *testing.B) {
+	folder := benchFolder(b)
+	open := func(b *testing.B) *File {
+		b.Helper()
+		f := openTest(b, folder)
+		b.Cleanup(func() {
+			if err := f.Close(); err != nil {
+				b.Error(err)
+			}
+		})
+		return f
 	}
-	start := time.Now()
-	f, err := OpenFile(folder, FileOptions{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.ReportMetric(time.Since(start).Seconds()*1000, "open-ms")
-	return f
+	b.Run("open", func(b *testing.B) {
+		for b.Loop() {
+			if err := openTest(b, folder).Close(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("follow", func(b *testing.B) { benchFollow(b, open(b)) })
+	b.Run("append64/engine", func(b *testing.B) { benchEngine(b, open(b)) })
+	b.Run("append64/batch", func(b *testing.B) { benchBatch(b, open(b)) })
 }
 
 // run64 calls fn b.N times from 64 goroutines and reports calls per second and the 99th percentile.
@@ -116,54 +127,45 @@ func run64(b *testing.B, fn func(Entry) error) {
 	report64(b, took)
 }
 
-// BenchmarkAppend64 has 64 callers append one entry at a time to a million: through the engine, and as one db.Batch a
-// caller in the same layout, which is what the engine is to beat.
-func BenchmarkAppend64(b *testing.B) {
-	b.Run("engine", func(b *testing.B) {
-		f := openBench(b)
-		defer f.Close()
-		log := benchLog()
-		run64(b, func(e Entry) error {
-			outcomes, err := f.Append(context.Background(), log, []Entry{e})
-			if err == nil && outcomes[0] != Stored {
-				return fmt.Errorf("outcome %v", outcomes[0])
-			}
-			return err
-		})
+func benchEngine(b *testing.B, f *File) {
+	log := benchLog()
+	run64(b, func(e Entry) error {
+		outcomes, err := f.Append(context.Background(), log, []Entry{e})
+		if err == nil && outcomes[0] != Stored {
+			return fmt.Errorf("outcome %v", outcomes[0])
+		}
+		return err
 	})
-	b.Run("batch", func(b *testing.B) {
-		f := openBench(b)
-		defer f.Close()
-		run64(b, func(e Entry) error {
-			rec := appendRecord(nil, &e)
-			return f.db.Batch(func(tx *bbolt.Tx) error {
-				lb, err := openLog(tx, []byte("responses"))
-				if err != nil {
-					return err
-				}
-				if lb.entries.Get(e.ID[:]) != nil {
-					return nil
-				}
-				key := newIndexKey(e.ID, receiptHash(e.Receipt))
-				if err := lb.receipts.Put(key[:], nil); err != nil {
-					return err
-				}
-				return lb.entries.Put(e.ID[:], rec)
-			})
+}
+
+func benchBatch(b *testing.B, f *File) {
+	run64(b, func(e Entry) error {
+		rec := appendRecord(nil, &e)
+		return f.db.Batch(func(tx *bbolt.Tx) error {
+			lb, err := openLog(tx, []byte("responses"))
+			if err != nil {
+				return err
+			}
+			if lb.entries.Get(e.ID[:]) != nil {
+				return nil
+			}
+			key := newIndexKey(e.ID, receiptHash(e.Receipt))
+			if err := lb.receipts.Put(key[:], nil); err != nil {
+				return err
+			}
+			return lb.entries.Put(e.ID[:], rec)
 		})
 	})
 }
 
-// BenchmarkFollow delivers a million stored entries to a new follower.
-func BenchmarkFollow(b *testing.B) {
-	f := openBench(b)
-	defer f.Close()
+func benchFollow(b *testing.B, f *File) {
+	var delivered int
 	for b.Loop() {
 		w, err := f.Follow(context.Background(), benchLog())
 		if err != nil {
 			b.Fatal(err)
 		}
-		n := 0
+		delivered = 0
 		for {
 			events, err := w.Next(context.Background())
 			if err != nil {
@@ -172,14 +174,14 @@ func BenchmarkFollow(b *testing.B) {
 			if len(events) == 0 {
 				break
 			}
-			n += len(events)
-		}
-		if n < benchStored {
-			b.Fatalf("%d events", n)
+			delivered += len(events)
 		}
 		w.Close()
-		b.ReportMetric(b.Elapsed().Seconds()/float64(b.N)*1e6/float64(n)*1000, "ms/1M")
+		if delivered < benchStored {
+			b.Fatalf("%d events", delivered)
+		}
 	}
+	b.ReportMetric(b.Elapsed().Seconds()/float64(b.N)/float64(delivered)*1e9, "ms/1M")
 }
 
 func report64(b *testing.B, took [][]time.Duration) {

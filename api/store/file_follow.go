@@ -134,32 +134,46 @@ func (w *fileFollower) Next(ctx context.Context) ([]Event, error) {
 
 // scan delivers the next page of the database, but for what the ring will deliver.
 func (w *fileFollower) scan() ([]Event, error) {
-	rows, err := w.file.storedPage(w.log.Name, w.after, PageSize, false)
+	var events []Event
+	var rows int
+	last := w.after
+	err := w.file.view(func(tx *bbolt.Tx) error {
+		// After the transaction started, not before: an entry is in the ring before it is in the database.
+		if err := w.noteSkips(); err != nil {
+			return err
+		}
+		b, ok := findLog(tx, w.log.Name)
+		if !ok {
+			return nil
+		}
+		events = make([]Event, 0, PageSize)
+		var values []string
+		c := b.entries.Cursor()
+		for k, rec := seekAfter(c, w.after); k != nil && rows < PageSize; k, rec = c.Next() {
+			rows++
+			last = ID(k)
+			if _, ok := w.skip[last]; ok {
+				continue
+			}
+			if len(values) < w.fields {
+				values = make([]string, 500*w.fields)
+			}
+			e, err := decodeRecord(last, rec, values[:w.fields:w.fields])
+			if err != nil {
+				return err
+			}
+			values = values[w.fields:]
+			events = append(events, Event{Entry: e})
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	// After the page was read, not before: an entry is in the ring before it is in the database.
-	if err := w.noteSkips(); err != nil {
-		return nil, err
-	}
-	events := make([]Event, 0, len(rows))
-	values := make([]string, len(rows)*w.fields)
-	for _, r := range rows {
-		if _, ok := w.skip[r.id]; ok {
-			continue
-		}
-		e, err := decodeRecord(r.id, r.record, values[:w.fields:w.fields])
-		if err != nil {
-			return nil, err
-		}
-		values = values[w.fields:]
-		events = append(events, Event{Entry: e})
-	}
+	w.after = last
 	w.done += int64(len(events))
-	if len(rows) < PageSize {
+	if rows < PageSize {
 		w.scanning, w.skip = false, nil
-	} else {
-		w.after = rows[len(rows)-1].id
 	}
 	return events, nil
 }
