@@ -32,10 +32,11 @@ var (
 		"watched":  {"vi": "Có cán bộ đứng xem", "en": "With an official watching"},
 	}
 	typeNames = map[string]survey.Text{
-		"so":     {"vi": "Sở, ban, ngành", "en": "Departments"},
-		"huyen":  {"vi": "Cấp huyện", "en": "Districts"},
-		"xa":     {"vi": "Cấp xã", "en": "Communes"},
-		"center": {"vi": "Trung tâm Phục vụ hành chính công", "en": "Public administrative service centres"},
+		"so":        {"vi": "Sở, ban, ngành", "en": "Departments"},
+		"huyen":     {"vi": "Cấp huyện", "en": "Districts"},
+		"xa":        {"vi": "Cấp xã", "en": "Communes"},
+		"nganh-doc": {"vi": "Cơ quan ngành dọc", "en": "Offices of central agencies"},
+		"center":    {"vi": "Trung tâm Phục vụ hành chính công", "en": "Public administrative service centres"},
 	}
 	notSaid = survey.Text{"vi": "(không nêu)", "en": "(not said)"}
 )
