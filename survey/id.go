@@ -38,7 +38,7 @@ func NewID(now time.Time, random io.Reader) (ID, error) {
 // from the id what was in the line.
 func DerivedID(key []byte, at time.Time, parts ...string) ID {
 	mac := hmac.New(sha256.New, key)
-	writeParts(mac, parts...)
+	mac.Write(appendParts(nil, parts...))
 	var id ID
 	copy(id[6:], mac.Sum(nil))
 	stampID(&id, at)
@@ -80,11 +80,10 @@ func IDHour(id ID) time.Time {
 	return time.UnixMilli(int64(binary.BigEndian.Uint64(ms[:]))).UTC()
 }
 
-// writeParts feeds parts to a hash so that no two lists of parts look alike.
-func writeParts(w io.Writer, parts ...string) {
-	var n [binary.MaxVarintLen64]byte
+// appendParts appends parts so that no two lists of parts look alike.
+func appendParts(to []byte, parts ...string) []byte {
 	for _, p := range parts {
-		w.Write(n[:binary.PutUvarint(n[:], uint64(len(p)))])
-		io.WriteString(w, p)
+		to = append(binary.AppendUvarint(to, uint64(len(p))), p...)
 	}
+	return to
 }

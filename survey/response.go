@@ -182,12 +182,13 @@ func Seal(r *Response, keys Keys) error {
 		}
 		r.Receipt = hash
 	}
-	mac := hmac.New(sha256.New, keys.Digest)
-	writeParts(mac, "1", r.Round, r.Desk, r.Instrument, strconv.Itoa(r.Version), r.Field, r.Filing,
+	said := appendParts(make([]byte, 0, 512), "1", r.Round, r.Desk, r.Instrument, strconv.Itoa(r.Version), r.Field, r.Filing,
 		string(r.Answers), r.Module, r.Profile.String(), r.Helped, r.Comment, string(r.Receipt))
 	if d := r.Draw; d != nil {
-		writeParts(mac, d.Stratum, d.PSU, strconv.FormatFloat(d.Weight, 'g', -1, 64))
+		said = appendParts(said, d.Stratum, d.PSU, strconv.FormatFloat(d.Weight, 'g', -1, 64))
 	}
+	mac := hmac.New(sha256.New, keys.Digest)
+	mac.Write(said)
 	r.Digest = mac.Sum(nil)
 	return nil
 }
