@@ -132,6 +132,16 @@ func TestJournalFailedFrame(t *testing.T) {
 	if err := j.file.Close(); err != nil {
 		t.Fatal(err)
 	}
+	end := j.end
+	if j.file, err = os.Open(path); err != nil { // for reading only
+		t.Fatal(err)
+	}
+	if err := j.write(append(newFrame(0), "cannot be written"...)); err == nil || j.end != end {
+		t.Fatalf("write that cannot: %v, end moved from %d to %d", err, end, j.end)
+	}
+	if err := j.file.Close(); err != nil {
+		t.Fatal(err)
+	}
 	_, payloads, err := openJournal(path)
 	if err != nil || !slices.EqualFunc(payloads, []string{"acknowledged", "acknowledged too"}, func(a []byte, b string) bool { return string(a) == b }) {
 		t.Fatalf("%q, %v", payloads, err)
