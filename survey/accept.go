@@ -2,7 +2,6 @@ package survey
 
 import (
 	"errors"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -44,6 +43,9 @@ type Origin struct {
 	Flags Flags
 	// Draw comes with the lines of a drawn round.
 	Draw *Draw
+	// Unit replaces the desk's present unit where an export is read back: the
+	// desk may have moved since.
+	Unit string
 }
 
 // Accept turns a submission into a response, or says what is wrong with it:
@@ -124,6 +126,14 @@ func acceptPlace(p *problems, c *Catalogue, r *Response, round *Round, from Orig
 		p.add("desk", CodeRoundUnit)
 	}
 	r.Unit = desk.Unit
+	if from.Unit != "" {
+		r.Unit = from.Unit
+	}
+	if u := c.Units[r.Unit]; u == nil {
+		p.add("unit", CodeReference)
+	} else if !u.ExistsOn(DateOf(answered)) {
+		p.add("desk", CodeDeskClosed, "its unit does not exist on that day")
+	}
 	switch {
 	case r.Field == "" && len(desk.Fields) == 1:
 		r.Field = desk.Fields[0]
@@ -215,7 +225,7 @@ func acceptAnswers(p *problems, r *Response, in *Instrument, s Submission, staff
 func acceptProfile(p *problems, r *Response, in *Instrument, profile map[string]string) {
 	for id, option := range profile {
 		switch options := in.profile[id]; {
-		case options == nil:
+		case options == nil || in.off[id]:
 			p.add("profile."+clip(id), CodeProfileUnknown)
 		case option == "":
 			// an unanswered optional question of a form
@@ -230,6 +240,13 @@ func acceptProfile(p *problems, r *Response, in *Instrument, profile map[string]
 	}
 }
 
+// Bounds of a design weight: beyond them sums of squares leave the numbers a
+// computer has, and no survey does.
+const (
+	minWeight = 1e-6
+	maxWeight = 1e9
+)
+
 func acceptDraw(p *problems, round *Round, d *Draw) {
 	switch drawn := round != nil && round.Design == DesignDrawn; {
 	case drawn && d == nil:
@@ -239,8 +256,8 @@ func acceptDraw(p *problems, round *Round, d *Draw) {
 		p.add("draw", CodeDrawInvalid, "the round has no drawn sample")
 	case d.Stratum == "" || d.PSU == "" || len(d.Stratum) > 100 || len(d.PSU) > 100:
 		p.add("draw", CodeDrawRequired)
-	case !(d.Weight > 0) || math.IsInf(d.Weight, 0):
-		p.add("draw.weight", CodeDrawInvalid)
+	case !(d.Weight >= minWeight && d.Weight <= maxWeight):
+		p.add("draw.weight", CodeDrawInvalid, "between ", minWeight, " and ", maxWeight)
 	}
 }
 

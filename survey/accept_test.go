@@ -21,14 +21,18 @@ func testDocuments() Documents {
 			Levels:  []Text{t("1"), t("2"), t("3"), t("4"), t("5")},
 			Factors: []Factor{{ID: "F1", Title: t("F1"), Items: []Item{item("c01"), item("c02")}}, {ID: "F2", Title: t("F2"), Items: []Item{item("c03"), item("c04")}}},
 			Methods: []Method{{Name: "mean-of-criteria", Version: 1, Combine: "mean_of_items"}},
-			Profile: []Question{{ID: "gender", Text: t("gender"), Options: []Option{{ID: "male", Text: t("m")}, {ID: "female", Text: t("f")}}}},
+			Profile: []Question{
+				{ID: "gender", Text: t("gender"), Options: []Option{{ID: "male", Text: t("m")}, {ID: "female", Text: t("f")}}},
+				{ID: "ethnicity", Text: t("ethnicity"), Options: []Option{{ID: "kinh", Text: t("k")}, {ID: "other", Text: t("o")}}, Sensitive: true, Off: true},
+			},
 		}},
 		Fields: []ServiceField{{ID: "land", Name: t("land")}, {ID: "civil", Name: t("civil")}},
-		Units:  []Unit{{ID: "u1", Name: t("u1"), Type: "xa"}, {ID: "u2", Name: t("u2"), Type: "xa"}},
+		Units:  []Unit{{ID: "u1", Name: t("u1"), Type: "xa"}, {ID: "u2", Name: t("u2"), Type: "xa"}, {ID: "u3", Name: t("u3"), Type: "huyen", ValidTo: "2025-06-30"}},
 		Desks: []Desk{
 			{ID: "AAAAA0", Unit: "u1", Name: t("d1"), Fields: []string{"land"}},
 			{ID: "BBBBB0", Unit: "u1", Name: t("d2"), Fields: []string{"land", "civil"}},
 			{ID: "CCCCC0", Unit: "u2", Name: t("d3")},
+			{ID: "EEEEE0", Unit: "u3", Name: t("d5")},
 			{ID: "DDDDD0", Unit: "u1", Name: t("d4"), ValidTo: "2026-01-01"},
 		},
 		Rounds: []Round{{
@@ -128,6 +132,7 @@ func TestAcceptRefuses(t *testing.T) {
 		"unknown filing":       {func(s *Submission) { s.Filing = "pigeon" }, open, noon, "filing: filing_unknown"},
 		"unknown help":         {func(s *Submission) { s.Helped = "dog" }, open, noon, "helped: helped_unknown"},
 		"unknown question":     {func(s *Submission) { s.Profile = map[string]string{"name": "An"} }, open, noon, "profile.name: profile_unknown"},
+		"question not asked":   {func(s *Submission) { s.Profile = map[string]string{"ethnicity": "kinh"} }, open, noon, "profile.ethnicity: profile_unknown"},
 		"unknown option":       {func(s *Submission) { s.Profile = map[string]string{"gender": "x"} }, open, noon, "profile.gender: option_unknown"},
 		"unknown language":     {func(s *Submission) { s.Language = "fr" }, open, noon, "language: language_unknown"},
 		"long comment":         {func(s *Submission) { s.Comment = strings.Repeat("ă", 1001) }, open, noon, "comment: too_long"},
@@ -136,6 +141,8 @@ func TestAcceptRefuses(t *testing.T) {
 		"import before round":  {nil, staff(noon.AddDate(0, -2, 0)), noon, "answered: answered_outside_round"},
 		"draw without design":  {nil, Origin{Channel: ChannelPaper, Door: DoorStaff, Answered: noon, Draw: &Draw{"s", "p", 1}}, noon, "draw: draw_invalid"},
 		"drawn without draw":   {func(s *Submission) { s.Round = "drawn" }, staff(noon.AddDate(0, -1, 0)), noon, "draw: draw_required"},
+		"drawn with 1e300":     {func(s *Submission) { s.Round = "drawn" }, Origin{Channel: ChannelPaper, Door: DoorStaff, Answered: noon.AddDate(0, -1, 0), Draw: &Draw{"s", "p", 1e300}}, noon, "draw.weight: draw_invalid"},
+		"unit of another day":  {func(s *Submission) { s.Desk = "EEEEE0" }, open, noon, "desk: round_without_unit, desk: desk_closed"},
 		"drawn without weight": {func(s *Submission) { s.Round = "drawn" }, Origin{Channel: ChannelPaper, Door: DoorStaff, Answered: noon.AddDate(0, -1, 0), Draw: &Draw{"s", "p", 0}}, noon, "draw.weight: draw_invalid"},
 	} {
 		t.Run(name, func(t *testing.T) {

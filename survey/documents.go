@@ -85,8 +85,13 @@ func (c *Catalogue) checkReferences(p *problems) {
 		case !in.Published && r.Status != StatusDraft:
 			p.add("rounds/"+id+".instrument", CodeVersion, "not published")
 		}
-		if r.First > r.Last {
+		switch {
+		case r.First > r.Last:
 			p.add("rounds/"+id+".last", CodeInvalid, "before first")
+		case r.First < "2000-01-02" || r.Last > "2170-12-31": // columns count days from 2000 in 16 bits
+			p.add("rounds/"+id+".first", CodeInvalid, "a round lies between 2000 and 2170")
+		case r.First.AddDays(maxRoundDays) < r.Last:
+			p.add("rounds/"+id+".last", CodeInvalid, "more than ", maxRoundDays, " days after first")
 		}
 		for _, u := range r.Units {
 			refer(p, c.Units, u, "rounds/"+id+".units")
@@ -95,10 +100,12 @@ func (c *Catalogue) checkReferences(p *problems) {
 			refer(p, c.Units, u, "rounds/"+id+".unit_targets")
 		}
 	}
+	draws := map[[2]string]*draw{} // round and stratum → what was drawn there
 	for _, id := range slices.Sorted(maps.Keys(c.Populations)) {
 		pop := c.Populations[id]
 		refer(p, c.Rounds, pop.Round, "populations/"+id+".round")
 		refer(p, c.Units, pop.Unit, "populations/"+id+".unit")
+		checkStages(p, pop, id, draws)
 		seen := map[PopulationCell]bool{}
 		for i, cell := range pop.Cells {
 			at := fmt.Sprintf("populations/%s.cells[%d]", id, i)
@@ -107,6 +114,10 @@ func (c *Catalogue) checkReferences(p *problems) {
 			}
 			if cell.Desk != "" {
 				refer(p, c.Desks, cell.Desk, at+".desk")
+			}
+			first := pop.Cells[0]
+			if (cell.Field == "") != (first.Field == "") || (cell.Desk == "") != (first.Desk == "") || (cell.Filing == "") != (first.Filing == "") {
+				p.add(at, CodeInvalid, "finer or coarser than the first cell: its results might be counted twice")
 			}
 			cell.Returned = 0
 			if seen[cell] {
@@ -117,8 +128,40 @@ func (c *Catalogue) checkReferences(p *problems) {
 	}
 }
 
-// RoundAt returns the round that takes answers at a unit at the moment now:
-// the open one that began last. Without one it returns why: the code of the
+// draw is what a stratum of a round was drawn from.
+type draw struct {
+	psus int
+	seen map[string]bool
+}
+
+// checkStages refuses draws that contradict each other: one sampling unit
+// twice, two counts of one stratum, more units drawn than there are.
+func checkStages(p *problems, pop *Population, id string, draws map[[2]string]*draw) {
+	for i, s := range pop.Stages {
+		at := fmt.Sprintf("populations/%s.stages[%d]", id, i)
+		d := draws[[2]string{pop.Round, s.Stratum}]
+		if d == nil {
+			d = &draw{psus: s.StratumPSUs, seen: map[string]bool{}}
+			draws[[2]string{pop.Round, s.Stratum}] = d
+		}
+		if d.psus != s.StratumPSUs {
+			p.add(at+".stratum_psus", CodeDrawInvalid, "the stratum has ", d.psus, " elsewhere")
+		}
+		if d.seen[s.PSU] {
+			p.add(at+".psu", CodeDuplicate, s.PSU)
+		}
+		d.seen[s.PSU] = true
+		if s.StratumPSUs > 0 && len(d.seen) > s.StratumPSUs {
+			p.add(at+".stratum_psus", CodeDrawInvalid, "more sampling units than the stratum has")
+		}
+	}
+}
+
+// maxRoundDays bounds a round, and with it the groups of a report by day.
+const maxRoundDays = 3 * 366
+
+// RoundAt returns the round that takes answers at a unit on a day: the open one
+// that began last. Without one it returns why: the code of the
 // round that comes nearest, or [CodeRoundUnknown].
 func (c *Catalogue) RoundAt(unit string, day Date) (*Round, Code) {
 	var best *Round

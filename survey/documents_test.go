@@ -13,20 +13,38 @@ func TestNewCatalogueRefuses(t *testing.T) {
 		field  string
 		code   Code
 	}{
-		"desk of no unit":         {func(d *Documents) { d.Desks[0].Unit = "none" }, "desks/AAAAA0.unit", CodeReference},
-		"desk of no field":        {func(d *Documents) { d.Desks[0].Fields = []string{"none"} }, "desks/AAAAA0.fields", CodeReference},
-		"two desks of one code":   {func(d *Documents) { d.Desks[1].ID = "AAAAA0" }, "desks[1].id", CodeDuplicate},
-		"desk code in small":      {func(d *Documents) { d.Desks[0].ID = "aaaaa0" }, "desks[0].id", CodeInvalid},
-		"round without questions": {func(d *Documents) { d.Rounds[0].Version = 2 }, "rounds/r1.instrument", CodeReference},
-		"open round of a draft":   {func(d *Documents) { d.Instruments[0].Published = false }, "rounds/r1.instrument", CodeVersion},
-		"round that ends first":   {func(d *Documents) { d.Rounds[0].Last = "2026-10-01" }, "rounds/r1.last", CodeInvalid},
-		"target above 100":        {func(d *Documents) { d.Rounds[0].Target = 180 }, "rounds[0].target", CodeInvalid},
-		"no such design":          {func(d *Documents) { d.Rounds[0].Design = "guess" }, "rounds[0].design", CodeInvalid},
-		"item twice":              {func(d *Documents) { d.Instruments[0].Factors[1].Items[0].ID = "c01" }, "instruments[0].factors[1].items[0].id", CodeDuplicate},
-		"text without English":    {func(d *Documents) { d.Instruments[0].Title = Text{"vi": "a"} }, "instruments[0].title", CodeInvalid},
-		"weights off 1":           {func(d *Documents) { d.Instruments[0].Methods[0].FactorWeights = []float64{0.5, 0.6} }, "instruments[0].methods[0].factor_weights", CodeInvalid},
-		"profile named as filter": {func(d *Documents) { d.Instruments[0].Profile[0].ID = "unit" }, "instruments[0].profile[0].id", CodeDuplicate},
-		"population of no round":  {func(d *Documents) { d.Populations = []Population{{Round: "x", Unit: "u1"}} }, "populations/x/u1.round", CodeReference},
+		"desk of no unit":           {func(d *Documents) { d.Desks[0].Unit = "none" }, "desks/AAAAA0.unit", CodeReference},
+		"desk of no field":          {func(d *Documents) { d.Desks[0].Fields = []string{"none"} }, "desks/AAAAA0.fields", CodeReference},
+		"two desks of one code":     {func(d *Documents) { d.Desks[1].ID = "AAAAA0" }, "desks[1].id", CodeDuplicate},
+		"desk code in small":        {func(d *Documents) { d.Desks[0].ID = "aaaaa0" }, "desks[0].id", CodeInvalid},
+		"round without questions":   {func(d *Documents) { d.Rounds[0].Version = 2 }, "rounds/r1.instrument", CodeReference},
+		"open round of a draft":     {func(d *Documents) { d.Instruments[0].Published = false }, "rounds/r1.instrument", CodeVersion},
+		"round that ends first":     {func(d *Documents) { d.Rounds[0].Last = "2026-10-01" }, "rounds/r1.last", CodeInvalid},
+		"target above 100":          {func(d *Documents) { d.Rounds[0].Target = 180 }, "rounds[0].target", CodeInvalid},
+		"no such design":            {func(d *Documents) { d.Rounds[0].Design = "guess" }, "rounds[0].design", CodeInvalid},
+		"item twice":                {func(d *Documents) { d.Instruments[0].Factors[1].Items[0].ID = "c01" }, "instruments[0].factors[1].items[0].id", CodeDuplicate},
+		"text without English":      {func(d *Documents) { d.Instruments[0].Title = Text{"vi": "a"} }, "instruments[0].title", CodeInvalid},
+		"weights off 1":             {func(d *Documents) { d.Instruments[0].Methods[0].FactorWeights = []float64{0.5, 0.6} }, "instruments[0].methods[0].factor_weights", CodeInvalid},
+		"profile named as filter":   {func(d *Documents) { d.Instruments[0].Profile[0].ID = "unit" }, "instruments[0].profile[0].id", CodeDuplicate},
+		"population of no round":    {func(d *Documents) { d.Populations = []Population{{Round: "x", Unit: "u1"}} }, "populations/x/u1.round", CodeReference},
+		"four levels":               {func(d *Documents) { d.Instruments[0].Levels = d.Instruments[0].Levels[:4] }, "instruments[0].levels", CodeInvalid},
+		"round of many years":       {func(d *Documents) { d.Rounds[0].Last = "2036-01-01" }, "rounds/r1.last", CodeInvalid},
+		"round beyond the calendar": {func(d *Documents) { d.Rounds[0].Last = "9999-12-31" }, "rounds/r1.first", CodeInvalid},
+		"impossible population": {func(d *Documents) {
+			d.Populations = []Population{{Round: "r1", Unit: "u1", Cells: []PopulationCell{{Returned: 1 << 40}}}}
+		}, "populations[0].cells[0].returned", CodeInvalid},
+		"cells of two finenesses": {func(d *Documents) {
+			d.Populations = []Population{{Round: "r1", Unit: "u1", Cells: []PopulationCell{{Field: "land", Returned: 1}, {Field: "land", Filing: "online", Returned: 2}}}}
+		}, "populations/r1/u1.cells[1]", CodeInvalid},
+		"two counts of one stratum": {func(d *Documents) {
+			d.Populations = []Population{{Round: "drawn", Unit: "u1", Stages: []Stage{{"s", 9, "a", 0}, {"s", 8, "b", 0}}}}
+		}, "populations/drawn/u1.stages[1].stratum_psus", CodeDrawInvalid},
+		"one draw in two units": {func(d *Documents) {
+			d.Populations = []Population{{Round: "drawn", Unit: "u1", Stages: []Stage{{"s", 9, "a", 0}}}, {Round: "drawn", Unit: "u2", Stages: []Stage{{"s", 9, "a", 0}}}}
+		}, "populations/drawn/u2.stages[0].psu", CodeDuplicate},
+		"more drawn than there are": {func(d *Documents) {
+			d.Populations = []Population{{Round: "drawn", Unit: "u1", Stages: []Stage{{"s", 1, "a", 0}, {"s", 1, "b", 0}}}}
+		}, "populations/drawn/u1.stages[1].stratum_psus", CodeDrawInvalid},
 		"one cell twice": {func(d *Documents) {
 			d.Populations = []Population{{Round: "r1", Unit: "u1", Cells: []PopulationCell{{Field: "land", Returned: 1}, {Field: "land", Returned: 2}}}}
 		}, "populations/r1/u1.cells[1]", CodeDuplicate},

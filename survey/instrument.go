@@ -19,9 +19,10 @@ type Instrument struct {
 	LegalBasis string `json:"legal_basis,omitempty" validate:"max=500"`
 	// Languages in which every question is complete, the default first.
 	Languages []string `json:"languages" validate:"min=1,max=20,dive,required,max=20"`
-	// Levels are the labels of the scale, level 1 (worst) first. Answers are
-	// stored as level codes, never as positions on a page.
-	Levels  []Text   `json:"levels" validate:"min=2,max=5,dive,text"`
+	// Levels are the labels of the five-level scale, level 1 (worst) first; 4 and
+	// 5 are satisfied. Answers are stored as level codes, never as positions on
+	// a page.
+	Levels  []Text   `json:"levels" validate:"len=5,dive,text"`
 	Factors []Factor `json:"factors" validate:"min=1,max=32,dive"`
 	// Methods are the named ways to combine items into the index; the first is
 	// the headline, the others stand beside it in the annex.
@@ -31,7 +32,8 @@ type Instrument struct {
 	items   []Item
 	factors [][]int
 	index   map[string]int
-	profile map[string]map[string]bool
+	profile map[string]map[string]bool // question → its options
+	off     map[string]bool            // questions that are not asked
 }
 
 // Factor is a group of items (yếu tố).
@@ -112,12 +114,13 @@ func (in *Instrument) Prepare() error {
 	if len(in.items) > maxItems {
 		p.add("factors", CodeTooLong, "more than ", maxItems, " items")
 	}
-	in.profile = map[string]map[string]bool{}
+	in.profile, in.off = map[string]map[string]bool{}, map[string]bool{}
 	for qi, q := range in.Profile {
 		if in.profile[q.ID] != nil || slices.Contains(reservedProfileIDs, q.ID) {
 			p.add(fmt.Sprintf("profile[%d].id", qi), CodeDuplicate, q.ID)
 		}
 		in.profile[q.ID] = map[string]bool{}
+		in.off[q.ID] = q.Off
 		for oi, o := range q.Options {
 			if in.profile[q.ID][o.ID] {
 				p.add(fmt.Sprintf("profile[%d].options[%d].id", qi, oi), CodeDuplicate, o.ID)
@@ -151,7 +154,7 @@ func (in *Instrument) Prepare() error {
 
 // reservedProfileIDs are query parameters of a report, which a profile filter
 // (age=60+) must not shadow.
-var reservedProfileIDs = []string{"by", "unit", "field", "filing", "channel", "desk", "door", "from", "to", "method", "flagged", "format", "lang", "helped", "round", "group", "key"}
+var reservedProfileIDs = []string{"by", "unit", "field", "filing", "channel", "desk", "door", "from", "to", "method", "flagged", "format", "lang", "helped", "round", "group", "month", "day"}
 
 // Items returns all items in the order in which answers are stored.
 func (in *Instrument) Items() []Item { return in.items }

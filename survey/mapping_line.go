@@ -282,7 +282,7 @@ func (b *Binding) answer(cells []string, c boundCell, p *problems) Answer {
 	}
 	a, err := ParseAnswer(word)
 	if err != nil {
-		p.add("answers."+c.target, CodeLevelRange, err)
+		p.add("answers."+c.target, CodeLevelRange, "neither a level nor a known word")
 	}
 	return a
 }
@@ -341,6 +341,7 @@ func (b *Binding) restoreLine(l *Line, get func(string) string, p *problems) {
 	if l.Origin.Channel = Channel(get(TargetChannel)); !slices.Contains(Channels, l.Origin.Channel) {
 		p.add("channel", CodeInvalid)
 	}
+	l.Origin.Unit = get(TargetUnit)
 	l.Origin.Door = Door(get(targetDoor))
 	if !slices.Contains([]Door{DoorOpen, DoorSlip, DoorStaff}, l.Origin.Door) {
 		p.add("door", CodeInvalid)
@@ -354,8 +355,8 @@ func (b *Binding) restoreLine(l *Line, get func(string) string, p *problems) {
 
 // desk reads a desk code as it stands, else as a person types one.
 func (b *Binding) desk(code string) string {
-	if b.catalogue.Desks[code] != nil {
-		return code
+	if d := b.catalogue.FindDesk(code); d != nil {
+		return d.ID
 	}
 	return NormaliseDeskCode(code)
 }
