@@ -360,9 +360,8 @@ func (s *Server) thanks(r *request, desk *survey.Desk, id survey.ID) error {
 // enterCode takes a short code that was typed instead of scanned.
 func (s *Server) enterCode(r *request) error {
 	typed := r.Query("code")
-	code := survey.NormaliseDeskCode(typed)
-	if s.store.View().Desks[code] != nil {
-		path := "/s/" + code
+	if desk := s.store.View().FindDesk(typed); desk != nil {
+		path := "/s/" + desk.ID
 		if s.texts.speaks(r.Query("lang")) {
 			path += "?lang=" + r.Query("lang")
 		}

@@ -196,13 +196,19 @@ func TestNoForm(t *testing.T) {
 func TestCodeEntry(t *testing.T) {
 	generated := survey.DeskCode("test")
 	docs := testDocuments(t)
-	docs.Desks = append(docs.Desks, survey.Desk{ID: generated, Unit: "u1", Name: docs.Desks[0].Name})
+	const chosen = "SNV-001" // reads like a generated code
+	docs.Desks = append(docs.Desks, survey.Desk{ID: generated, Unit: "u1", Name: docs.Desks[0].Name}, survey.Desk{ID: chosen, Unit: "u1", Name: docs.Desks[0].Name})
 	e := start(t, options{docs: &docs})
 	spoken := strings.ToLower(generated[:3] + " " + generated[3:])
-	for typed, want := range map[string]string{testDesk: "/s/Q1", " q1 ": "/s/Q1", spoken: "/s/" + generated} {
+	for typed, want := range map[string]string{testDesk: "/s/Q1", " q1 ": "/s/Q1", spoken: "/s/" + generated, chosen: "/s/" + chosen, " snv-001": "/s/" + chosen} {
 		a := e.do(call{path: "/s?code=" + url.QueryEscape(typed)})
 		if a.status != http.StatusSeeOther || a.header.Get("Location") != want {
 			t.Errorf("%q: %d %q", typed, a.status, a.header.Get("Location"))
+		}
+	}
+	for _, path := range []string{"/s/" + chosen, "/s/snv-001", "/qr/" + chosen, "/qr/snv-001.svg"} {
+		if a := e.do(call{path: path}); a.status != http.StatusOK {
+			t.Errorf("%s: %d", path, a.status)
 		}
 	}
 	if a := e.do(call{path: "/s?code=q1&lang=en"}); a.header.Get("Location") != "/s/Q1?lang=en" {

@@ -34,7 +34,7 @@ func (s *Server) pathDesk(r *request) (*survey.Desk, error) {
 	if err != nil {
 		return nil, fail(survey.CodeDeskUnknown)
 	}
-	desk := s.store.View().Desks[survey.NormaliseDeskCode(code)]
+	desk := s.store.View().FindDesk(code)
 	if desk == nil {
 		return nil, fail(survey.CodeDeskUnknown)
 	}
