@@ -83,10 +83,13 @@ type Counts struct {
 	Flagged  int `json:"flagged"`
 	// OtherChannels are valid but came by a channel that the report is not
 	// about.
-	OtherChannels int            `json:"other_channels"`
-	ByChannel     map[string]int `json:"by_channel"`
-	ByDoor        map[string]int `json:"by_door"`
-	ByFlag        map[string]int `json:"by_flag"`
+	OtherChannels int `json:"other_channels"`
+	// Unreadable answers of the round are stored but in no figure: they do not
+	// fit the round's documents. The log says why.
+	Unreadable int            `json:"unreadable"`
+	ByChannel  map[string]int `json:"by_channel"`
+	ByDoor     map[string]int `json:"by_door"`
+	ByFlag     map[string]int `json:"by_flag"`
 }
 
 // Weighting says how answers were weighted.

@@ -269,6 +269,7 @@ func (a *Analysis) reset() {
 	clear(a.rounds)
 	clear(a.excluded)
 	clear(a.unknown)
+	a.cached.Clear()
 	select {
 	case a.again <- struct{}{}:
 	default:
@@ -290,7 +291,11 @@ func (a *Analysis) Report(ctx context.Context, q Query) (*stats.Report, error) {
 	if !a.ready.Load() {
 		return nil, &LoadingError{Done: a.done.Load(), Total: a.total.Load()}
 	}
-	if _, err := a.follow(ctx); err != nil {
+	switch _, err := a.follow(ctx); {
+	case errors.Is(err, store.ErrCursorGone):
+		a.reset()
+		return nil, &LoadingError{Total: a.total.Load()}
+	case err != nil:
 		return nil, fmt.Errorf("read new answers: %w", err)
 	}
 	view := a.store.View()
@@ -307,6 +312,7 @@ func (a *Analysis) Report(ctx context.Context, q Query) (*stats.Report, error) {
 		return nil, &LoadingError{Total: a.total.Load()}
 	}
 	snap, changes := col.snapshot(view.Catalogue), col.changes
+	snap.unreadable = a.unknown[q.Round]
 	a.mu.Unlock()
 
 	key := q.key()

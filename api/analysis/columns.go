@@ -3,7 +3,6 @@ package analysis
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,8 +84,13 @@ func newColumns(c *survey.Catalogue, r *survey.Round) (*columns, error) {
 			col.drawnPSU(d[0], d[1])
 		}
 	} else {
-		for _, id := range slices.Sorted(maps.Keys(c.Desks)) {
-			col.stratum(id)
+		var desks []string
+		for id, d := range c.Desks {
+			desks = append(desks, deskStratum(d.Unit, id))
+		}
+		slices.Sort(desks)
+		for _, name := range desks {
+			col.stratum(name)
 		}
 	}
 	return col, nil
@@ -94,6 +98,9 @@ func newColumns(c *survey.Catalogue, r *survey.Round) (*columns, error) {
 
 // add takes one stored response; excluded says that staff put it aside.
 func (col *columns) add(c *survey.Catalogue, r store.Record, excluded bool) error {
+	if r.Instrument() != col.round.Instrument {
+		return fmt.Errorf("response %s answers another instrument than the round has: %s", r.ID(), r.Instrument())
+	}
 	answers, err := col.layout(c, r.Version(), r.Answers())
 	if err != nil {
 		return fmt.Errorf("response %s: %w", r.ID(), err)
@@ -106,9 +113,10 @@ func (col *columns) add(c *survey.Catalogue, r store.Record, excluded bool) erro
 		ID: r.ID(), Day: day, Answers: answers,
 		Place:  col.place(r, survey.Valid(survey.Answers(answers), col.round.ValidShare()), excluded),
 		Person: col.person(r),
-		PSU:    uint64(col.stratum(r.Desk()))<<32 | uint64(day),
 	}
-	if col.round.Design == survey.DesignDrawn {
+	if col.round.Design != survey.DesignDrawn {
+		row.PSU = uint64(col.deskStratum(r.Unit(), r.Desk()))<<32 | uint64(day)
+	} else {
 		if row.Weight, err = strconv.ParseFloat(r.Weight(), 64); err != nil {
 			return fmt.Errorf("response %s: weight: %w", r.ID(), err)
 		}
@@ -156,6 +164,8 @@ type snapshot struct {
 	*frame
 	blocks   []*stats.Rows
 	lastHour string
+	// unreadable answers of the round are in no figure.
+	unreadable int
 }
 
 // snapshot returns the answers as they stand, framed by the documents of c.
@@ -299,6 +309,20 @@ func (col *columns) person(r store.Record) uint32 {
 	col.personIndex[string(key)] = n
 	col.persons = append(col.persons, person{strings.Clone(r.Profile()), strings.Clone(r.Helped())})
 	return n
+}
+
+// deskStratum names the stratum of a desk. The unit is part of it: a desk that
+// moves to another unit in the middle of a round begins a new stratum there.
+func deskStratum(unit, desk string) string { return unit + "\x00" + desk }
+
+// deskStratum numbers the stratum of a desk without building its name.
+func (col *columns) deskStratum(unit, desk string) uint32 {
+	key := append(append(append(col.key[:0], unit...), 0), desk...)
+	col.key = key
+	if n, ok := col.stratumIndex[string(key)]; ok {
+		return n
+	}
+	return col.stratum(string(key))
 }
 
 // stratum numbers a stratum by its name.

@@ -103,7 +103,10 @@ func (w *writer) notices(r *stats.Report) []stats.Notice {
 	add(r.Interim, "interim",
 		"Đợt khảo sát chưa kết thúc: mọi kết luận chỉ là tạm thời.",
 		"The round is still running: no verdict is final.")
-	add(w.channel == "" && len(r.Counts.ByChannel) > 1, "channels_pooled",
+	add(w.query.Channel == allChannels && len(r.Counts.ByChannel) > 1, "channels_pooled_on_request",
+		"Gộp mọi hình thức trả lời theo yêu cầu của người xem; số liệu chính của đợt theo hình thức riêng.",
+		"All channels are pooled because the reader asked for it; the round's headline may be about one of them.")
+	add(w.query.Channel == "" && w.channel == "" && len(r.Counts.ByChannel) > 1, "channels_pooled",
 		"Gộp nhiều hình thức trả lời; đợt khảo sát không nêu hình thức chính. Xem bảng theo hình thức.",
 		"Several channels are pooled; the round declares no primary one. See the table by channel.")
 	add(r.Weighting.Kind == "none" && r.Counts.Counted > 0, "no_population",
@@ -115,8 +118,11 @@ func (w *writer) notices(r *stats.Report) []stats.Notice {
 		uncovered = uncovered || c.Uncovered && c.Returned > 0
 	}
 	add(exceeds, "answers_exceed_transactions",
-		"Có ô quyền số mà số phiếu nhiều hơn số kết quả đã trả: số liệu sai hoặc có phiếu khống. Đơn vị liên quan không được kết luận.",
-		"Some weight cells have more answers than results returned: wrong data or stuffing. The units concerned get no verdict.")
+		"Có ô quyền số mà số phiếu nhiều hơn số kết quả đã trả: số liệu sai hoặc có phiếu khống. Đơn vị liên quan, và mọi số tổng có đơn vị đó, không được kết luận.",
+		"Some weight cells have more answers than results returned: wrong data or stuffing. The units concerned, and every total that has them in it, get no verdict.")
+	add(r.Counts.Unreadable > 0, "unreadable_answers",
+		"Có phiếu đã lưu nhưng không đọc được theo bộ phiếu của đợt, nên không có trong số liệu; xem nhật ký của máy chủ.",
+		"Some stored answers do not fit the round's documents and are in no figure; the server's log says why.")
 	add(uncovered, "uncovered_cells",
 		"Một số đơn vị có quá ít phiếu, không được tính vào quyền số; xem bảng ô không phủ.",
 		"Some units have too few answers and are left out of the weights; see the table of uncovered cells.")

@@ -150,11 +150,10 @@ func numberIn(index map[string]int32, name string) int32 {
 // placeDesks fills the table of strata of a visitors round: desks.
 func (f *frame) placeDesks() {
 	f.plan.Strata = make([]stats.Stratum, len(f.strata))
-	for i, desk := range f.strata {
-		if d := f.catalogue.Desks[desk]; d != nil {
-			if n, ok := slices.BinarySearch(f.units, d.Unit); ok {
-				f.plan.Strata[i].Unit = int32(n)
-			}
+	for i, name := range f.strata {
+		unit, _, _ := strings.Cut(name, "\x00")
+		if n, ok := slices.BinarySearch(f.units, unit); ok {
+			f.plan.Strata[i].Unit = int32(n)
 		}
 	}
 }
@@ -340,8 +339,8 @@ func (x *question) groupDays(by string) {
 	x.plan.By = stats.ByDay
 	first, last := survey.DayNumber(x.round.First.Start()), survey.DayNumber(x.round.Last.Start())
 	x.plan.DayBase = first
-	for d := first; d <= last; d++ {
-		id := string(survey.DayOf(d))
+	for d := int(first); d <= int(last); d++ {
+		id := string(survey.DayOf(uint16(d)))
 		if by == "month" {
 			id = id[:len("2006-01")]
 		}

@@ -1,6 +1,8 @@
 package analysis
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -93,12 +95,18 @@ func ParseQuery(c *survey.Catalogue, round string, params map[string]string) (Qu
 			q.To = date(name, value)
 		case slices.Contains(placeFilters, name), question(name):
 			q.Filters[name] = value
+			if question(name) && !hasOption(in, name, value) {
+				bad(name, survey.CodeOptionUnknown, "")
+			}
 			if name == "unit" && c.Units[value] == nil || name == "desk" && c.Desks[value] == nil {
 				bad(name, survey.CodeReference, "")
 			}
 		default:
 			bad(name, survey.CodeInvalid, "unknown parameter")
 		}
+	}
+	if sensitive := sensitiveAttribute(in, q); sensitive != "" {
+		bad(sensitive, survey.CodeInvalid, "sensitive: never together with another attribute")
 	}
 	if q.From != "" && q.To != "" && q.From > q.To {
 		bad("to", survey.CodeInvalid, "before from")
@@ -119,6 +127,32 @@ func (q Query) key() string {
 	if q.WithoutFlagged {
 		parts = append(parts, "without flagged")
 	}
-	filters := survey.Profile(q.Filters).String()
-	return strings.Join(append(parts, filters), "\x00")
+	for _, name := range slices.Sorted(maps.Keys(q.Filters)) {
+		parts = append(parts, name, q.Filters[name])
+	}
+	return fmt.Sprintf("%q", parts)
+}
+
+func hasOption(in *survey.Instrument, question, option string) bool {
+	for _, q := range in.Profile {
+		if q.ID == question {
+			return slices.ContainsFunc(q.Options, func(o survey.Option) bool { return o.ID == option })
+		}
+	}
+	return false
+}
+
+// sensitiveAttribute returns the sensitive profile question that a query crosses
+// with another attribute, "" when there is none (DOMAIN, section 5: never).
+func sensitiveAttribute(in *survey.Instrument, q Query) string {
+	used := slices.Collect(maps.Keys(q.Filters))
+	if q.By != "" {
+		used = append(used, q.By)
+	}
+	for _, question := range in.Profile {
+		if question.Sensitive && len(used) > 1 && slices.Contains(used, question.ID) {
+			return question.ID
+		}
+	}
+	return ""
 }

@@ -58,7 +58,7 @@ func (x *question) byChannel(interim bool) ([]stats.Group, error) {
 			return nil, fmt.Errorf("compute channel %s: %w", channel, err)
 		}
 		w := &writer{question: y, result: result, interim: interim}
-		groups = append(groups, w.group(string(channel), channelNames[channel], &result.Total, x.round.Target))
+		groups = append(groups, w.group(string(channel), channelNames[channel], &result.Total, w.totalTarget()))
 	}
 	return groups, nil
 }
@@ -97,14 +97,23 @@ func (w *writer) report() *stats.Report {
 			continue
 		}
 		id := w.groups[i]
-		target := w.totalTarget()
-		if w.query.By == "unit" {
-			target = round.UnitTarget(id)
-		}
-		r.Groups = append(r.Groups, w.group(id, w.label(id), d, target))
+		r.Groups = append(r.Groups, w.group(id, w.label(id), d, w.groupTarget(id)))
 	}
 	r.Notices = w.notices(r)
 	return r
+}
+
+// groupTarget is the target of a group: that of its unit where it has one.
+func (w *writer) groupTarget(id string) float64 {
+	switch w.query.By {
+	case "unit":
+		return w.round.UnitTarget(id)
+	case "desk":
+		if d := w.catalogue.Desks[id]; d != nil {
+			return w.round.UnitTarget(d.Unit)
+		}
+	}
+	return w.totalTarget()
 }
 
 // totalTarget is the target of the whole: that of the unit where the report is
@@ -137,7 +146,7 @@ func (w *writer) filter() map[string]string {
 }
 
 func (w *writer) counts() stats.Counts {
-	c := stats.Counts{ByChannel: map[string]int{}, ByDoor: map[string]int{}, ByFlag: map[string]int{}}
+	c := stats.Counts{Unreadable: w.unreadable, ByChannel: map[string]int{}, ByDoor: map[string]int{}, ByFlag: map[string]int{}}
 	for i, p := range w.places {
 		n := w.result.PlaceRows[i]
 		if n == 0 || !w.plan.Places[i].In {
@@ -195,11 +204,7 @@ func (w *writer) weighting() stats.Weighting {
 // group writes the total or one group. target is in percent.
 func (w *writer) group(id string, label survey.Text, d *stats.Domain, target float64) stats.Group {
 	g := stats.Group{ID: id, Label: label, N: d.N, Strata: d.Strata, PSUs: d.PSUs}
-	if w.query.By == "unit" && id != "" {
-		if u := w.catalogue.Units[id]; u != nil {
-			g.RankGroup = u.Type
-		}
-	}
+	g.RankGroup = w.rankGroup(id)
 	head := w.plan.Headline
 	for m, method := range w.plan.Methods {
 		f := stats.MethodFigures{
@@ -226,6 +231,23 @@ func (w *writer) group(id string, label survey.Text, d *stats.Domain, target flo
 	w.response(&g, d, target)
 	g.Verdict = w.decide(&g, d, target)
 	return g
+}
+
+// rankGroup is the type of unit within which units, and desks, are ranked.
+func (w *writer) rankGroup(id string) string {
+	unit := ""
+	switch w.query.By {
+	case "unit":
+		unit = id
+	case "desk":
+		if d := w.catalogue.Desks[id]; d != nil {
+			unit = d.Unit
+		}
+	}
+	if u := w.catalogue.Units[unit]; u != nil {
+		return u.Type
+	}
+	return ""
 }
 
 // response fills in response rate and tipping point, where the population of
@@ -309,17 +331,20 @@ func (w *writer) decide(g *stats.Group, d *stats.Domain, target float64) stats.D
 // rank orders groups and numbers those that may be ranked, within each rank
 // group. Equal values share a rank.
 func (w *writer) rank(groups []stats.Group) {
+	// Weighted and unweighted values do not compare: where the round has
+	// weights, a group without them has no rank.
+	unweighted := w.plan.Design == stats.Visitors && w.result.WeightRatio == 0
 	value := func(g *stats.Group) float64 {
-		if g.Weighted.Value != nil {
+		switch {
+		case g.Weighted.Value != nil:
 			return *g.Weighted.Value
-		}
-		if g.Unweighted.Value != nil {
+		case unweighted && g.Unweighted.Value != nil:
 			return *g.Unweighted.Value
 		}
 		return -1
 	}
 	ranked := func(g *stats.Group) bool {
-		return g.Verdict.Verdict != nil && *g.Verdict.Verdict != stats.TooFew
+		return g.Verdict.Verdict != nil && *g.Verdict.Verdict != stats.TooFew && value(g) >= 0
 	}
 	byTime := w.query.By == "day" || w.query.By == "month"
 	slices.SortStableFunc(groups, func(a, b stats.Group) int {
@@ -337,7 +362,7 @@ func (w *writer) rank(groups []stats.Group) {
 		}
 		return cmp.Or(cmp.Compare(value(&b), value(&a)), strings.Compare(a.ID, b.ID))
 	})
-	if byTime || w.query.By == "channel" {
+	if byTime || w.query.By == "channel" || w.query.By == "door" {
 		return // a day is not better than a day, and modes are not comparable
 	}
 	at, rank := 0, 0
