@@ -266,6 +266,7 @@ func TestSeal(t *testing.T) {
 		"comment":       func(r *Response) { r.Comment = "x" },
 		"profile":       func(r *Response) { r.Profile = Profile{"gender": "male"} },
 		"draw":          func(r *Response) { r.Draw = &Draw{"s", "p", 1} },
+		"receipt":       func(r *Response) { r.Receipt = []byte("another slip's") },
 		"shifted parts": func(r *Response) { r.Field, r.Filing = "lan", "d" },
 	} {
 		if seal(change) == first {

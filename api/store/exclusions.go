@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -24,8 +25,8 @@ type Exclusion struct {
 	Reason   string
 	// Author is the name of the token that was used.
 	Author string
-	// At is when it was decided, UTC, to the second: it is staff's time, not a
-	// citizen's.
+	// At is when it was decided, UTC: it is staff's time, not a citizen's. Exclude
+	// moves it on where two decisions would have the same.
 	At time.Time
 }
 
@@ -62,7 +63,9 @@ const (
 // ErrReason says that an exclusion has no reason of 1 to 500 characters.
 var ErrReason = errors.New("store: an exclusion needs a reason of 1 to 500 characters")
 
-// Exclude records an exclusion. ErrNotFound when there is no such response.
+// Exclude records an exclusion. ErrNotFound when there is no such response. Of
+// two calls one after the other the second is the later decision, also within
+// one tick of the clock and after the clock was put back.
 func (s *Store) Exclude(ctx context.Context, e Exclusion) (Outcome, error) {
 	e.Reason = strings.TrimSpace(e.Reason)
 	if n := utf8.RuneCountInString(e.Reason); n < 1 || n > 500 || !utf8.ValidString(e.Reason) {
@@ -77,12 +80,29 @@ func (s *Store) Exclude(ctx context.Context, e Exclusion) (Outcome, error) {
 		v[xState] = stateExcluded
 	}
 	digest := sha256.Sum256([]byte(strings.Join(v, "\x00")))
-	v[xAt] = e.At.UTC().Format(time.RFC3339)
+	v[xAt] = s.decisions.next(e.At).Format(time.RFC3339Nano)
 	outcomes, err := s.engine.Append(ctx, exclusionLog, []Entry{{ID: e.ID, Digest: digest[:], Values: v}})
 	if len(outcomes) != 1 {
 		return Failed, err
 	}
 	return outcomes[0], err
+}
+
+// decisionClock gives decisions times that only grow.
+type decisionClock struct {
+	mu   sync.Mutex
+	last time.Time
+}
+
+// next returns now, or the moment after the last one it returned.
+func (c *decisionClock) next(now time.Time) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now = now.UTC().Round(0); !now.After(c.last) {
+		now = c.last.Add(time.Nanosecond)
+	}
+	c.last = now
+	return now
 }
 
 // FollowExclusions starts a follower at the beginning of the log of exclusions.

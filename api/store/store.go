@@ -24,6 +24,8 @@ type Store struct {
 	keys   survey.Keys
 	log    *slog.Logger
 
+	decisions decisionClock
+
 	loading   sync.Mutex // one reload at a time
 	revisions map[string]int64
 	documents documentSets
