@@ -151,6 +151,14 @@ func (c *client) responses(ctx context.Context, after string) (web.ResponsePage,
 	return page, err
 }
 
+func (c *client) exclusions(ctx context.Context) ([]web.ListedExclusion, error) {
+	var answer struct {
+		Exclusions []web.ListedExclusion `json:"exclusions"`
+	}
+	err := c.do(ctx, http.MethodGet, "/api/v1/exclusions", nil, &answer, false)
+	return answer.Exclusions, err
+}
+
 // batchOutcome is what became of one item of an array of responses.
 type batchOutcome struct {
 	Outcome string              `json:"outcome"`

@@ -47,13 +47,13 @@ func (f *storeFlags) openAt(ctx context.Context, command, url string, log *slog.
 	if f.MongoDBURI != "" {
 		return nil, errNoMongoDB
 	}
+	secret, err := f.secret() // first: it makes one only where there is no store yet
+	if err != nil {
+		return nil, err
+	}
 	engine, err := store.OpenFile(f.Data, store.FileOptions{Command: command, URL: url, Logger: log})
 	if err != nil {
 		return nil, f.explain(err)
-	}
-	secret, err := f.secret()
-	if err != nil {
-		return nil, errors.Join(err, engine.Close())
 	}
 	return store.Open(ctx, engine, secret, log)
 }

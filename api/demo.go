@@ -64,10 +64,15 @@ func (c *demoCommand) Run(t *terminal) (err error) {
 		return errors.Join(err, s.close())
 	}
 	s.announce(t.stdout, "http://"+ln.Addr().String(), public, desk, token)
-	if lan == nil {
-		return s.serve(t.ctx, ln)
+	servers := []listening{{s.web, ln}}
+	if lan != nil {
+		forms, err := s.offerForm(t.stdout, public, public+"/s/"+desk)
+		if err != nil {
+			return errors.Join(err, s.close())
+		}
+		servers = append(servers, listening{forms, lan})
 	}
-	return s.serveLAN(t, ln, lan, public+"/s/"+desk)
+	return s.serve(t.ctx, servers...)
 }
 
 // announce prints the addresses to open, one a line.
@@ -94,21 +99,17 @@ func (s *service) ready(ctx context.Context) error {
 	}
 }
 
-// serveLAN serves everything on ln, and on lan the citizen's routes only: there
-// is no TLS, so no token may pass there.
-func (s *service) serveLAN(t *terminal, ln, lan net.Listener, form string) error {
+// offerForm draws the form's QR code and returns a server for the local network
+// with the citizen's routes only: there is no TLS, so no token may pass there.
+func (s *service) offerForm(w io.Writer, public, form string) (*web.Server, error) {
 	code, err := qrcode.New(form, qrcode.Medium)
 	if err != nil {
-		return fmt.Errorf("draw the QR code: %w", err)
+		return nil, fmt.Errorf("draw the QR code: %w", err)
 	}
-	fmt.Fprintf(t.stdout, "\nScan with a phone on the same network (%s):\n%s", form, code.ToSmallString(false))
-	forms := web.New(web.Config{PublicURL: "http://" + lan.Addr().String(), Version: version(), Log: s.log, Now: now, Random: rand.Reader, FormOnly: true}, s.store, s.analysis)
-	failed := make(chan error, 1)
-	go func() { failed <- forms.Serve(lan) }()
-	err = s.serve(t.ctx, ln)
-	limit, cancel := context.WithTimeout(context.Background(), shutdownLimit)
-	defer cancel()
-	return errors.Join(err, forms.Shutdown(limit), <-failed)
+	if _, err := fmt.Fprintf(w, "\nScan with a phone on the same network (%s):\n%s", form, code.ToSmallString(false)); err != nil {
+		return nil, err
+	}
+	return web.New(web.Config{PublicURL: public, Version: version(), Log: s.log, Now: now, Random: rand.Reader, FormOnly: true}, s.store, s.analysis), nil
 }
 
 // listenLAN listens on this machine's address in the local network, on the port

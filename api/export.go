@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
+	"sipas/api/store"
 	"sipas/survey"
 )
 
@@ -66,9 +68,13 @@ func export(ctx context.Context, w io.Writer, source exportSource, round string)
 	if r == nil {
 		return 0, fmt.Errorf("there is no round %q", round)
 	}
+	exclusions, err := source.exclusions(ctx)
+	if err != nil {
+		return 0, err
+	}
 	table := newExportTable(c, r)
 	out := csv.NewWriter(w)
-	if err := out.Write(table.header); err != nil {
+	if err := out.Write(append(table.header, exclusionColumns[:]...)); err != nil {
 		return 0, err
 	}
 	n := 0
@@ -85,6 +91,7 @@ func export(ctx context.Context, w io.Writer, source exportSource, round string)
 			if err != nil {
 				return n, err
 			}
+			cells = append(cells, exclusionCells(exclusions, page[i].ID)...)
 			if err := out.Write(cells); err != nil {
 				return n, err
 			}
@@ -97,6 +104,18 @@ func export(ctx context.Context, w io.Writer, source exportSource, round string)
 	}
 	out.Flush()
 	return n, out.Error()
+}
+
+// exclusionColumns end every line of an export. They are empty for an answer
+// that counts; `import` of the export puts the others aside again.
+var exclusionColumns = [...]string{"excluded_reason", "excluded_by", "excluded_at"}
+
+func exclusionCells(exclusions map[survey.ID]store.Exclusion, id survey.ID) []string {
+	e, ok := exclusions[id]
+	if !ok || !e.Excluded {
+		return make([]string, len(exclusionColumns))
+	}
+	return []string{e.Reason, e.Author, e.At.UTC().Format(time.RFC3339Nano)}
 }
 
 // exportTable places the cells of every instrument version under one header.

@@ -16,6 +16,8 @@ type exportSource interface {
 	// page returns the answers after an id, in the order of ids, and whether
 	// there may be more.
 	page(ctx context.Context, after survey.ID) (page []survey.Response, more bool, err error)
+	// exclusions returns the exclusion that holds of every answer that has any.
+	exclusions(ctx context.Context) (map[survey.ID]store.Exclusion, error)
 	close() error
 }
 
@@ -38,6 +40,10 @@ func (s *storeSource) page(ctx context.Context, after survey.ID) ([]survey.Respo
 		}
 	}
 	return page, len(page) > 0, nil
+}
+
+func (s *storeSource) exclusions(ctx context.Context) (map[survey.ID]store.Exclusion, error) {
+	return s.st.Exclusions(ctx)
 }
 
 func (s *storeSource) close() error { return s.st.Close() }
@@ -78,6 +84,18 @@ func (s *serviceSource) page(ctx context.Context, after survey.ID) ([]survey.Res
 		}
 	}
 	return page, got.Next != "", nil
+}
+
+func (s *serviceSource) exclusions(ctx context.Context) (map[survey.ID]store.Exclusion, error) {
+	list, err := s.client.exclusions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	holds := make(map[survey.ID]store.Exclusion, len(list))
+	for _, e := range list {
+		holds[e.Response] = store.Exclusion{Response: e.Response, Excluded: e.Excluded, Reason: e.Reason, Author: e.Author, At: e.At}
+	}
+	return holds, nil
 }
 
 func (s *serviceSource) close() error { return nil }

@@ -10,11 +10,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"sipas/api/store"
 	"sipas/seeds"
@@ -53,8 +55,12 @@ func (c *importCommand) Run(t *terminal) (err error) {
 	if err != nil {
 		return err
 	}
+	// A list of an earlier run must not be taken for one of this run.
+	if err := os.Remove(c.rejectsPath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	bar := newProgress(t.stderr, info.Size(), filepath.Base(c.File), true)
-	im := &importer{command: c, sink: sink, stages: map[string][]survey.Stage{}, stageOf: map[[2]string]survey.Stage{}, seen: map[[16]byte]int{}}
+	im := &importer{command: c, sink: sink, stages: map[string][]survey.Stage{}, stageOf: map[[2]string]survey.Stage{}, strata: map[string]int{}, seen: map[[16]byte]int{}}
 	defer func() { err = errors.Join(err, im.closeRejects()) }()
 	if err := im.bind(t.ctx, io.TeeReader(f, bar), mapping); err != nil {
 		return err
@@ -122,6 +128,8 @@ type importLine struct {
 	survey.Line
 	// source and row name the line where it has no id of its own.
 	source, row string
+	// exclusion of an answer that was put aside in the store it comes from.
+	exclusion *store.Exclusion
 }
 
 // lineOutcome is what became of a line: a name of store.Outcome, or invalid with
@@ -142,10 +150,13 @@ type importer struct {
 	reader    *csv.Reader
 	skipped   int // physical lines before the header
 	seen      map[[16]byte]int
+	// exclusionAt are the positions of exclusionColumns, -1 where missing.
+	exclusionAt [len(exclusionColumns)]int
 
 	batch    []importLine
 	stages   map[string][]survey.Stage // unit → draws that the file states
 	stageOf  map[[2]string]survey.Stage
+	strata   map[string]int // stratum → its sampling units in the population
 	outcomes map[string]int
 	rejected int
 	rejects  *os.File
@@ -166,6 +177,7 @@ func (im *importer) bind(ctx context.Context, r io.Reader, m survey.Mapping) err
 		for _, s := range p.Stages {
 			if p.Round == round.ID {
 				im.stageOf[[2]string{s.Stratum, s.PSU}] = s
+				im.strata[s.Stratum] = s.StratumPSUs
 			}
 		}
 	}
@@ -187,6 +199,9 @@ func (im *importer) bind(ctx context.Context, r io.Reader, m survey.Mapping) err
 	}
 	if im.binding, err = m.Bind(header, im.catalogue, round); err != nil {
 		return explainFields(err, im.command.Lang)
+	}
+	for i, column := range exclusionColumns {
+		im.exclusionAt[i] = slices.Index(header, column)
 	}
 	for range m.SkipAfterHeader {
 		if _, err := im.reader.Read(); err != nil {
@@ -244,10 +259,34 @@ func (im *importer) line(ctx context.Context, number int, cells []string) error 
 			line.row = im.contentRow(cells)
 		}
 	}
+	if im.mapping.Restores() {
+		if line.exclusion, err = im.restoreExclusion(cells); err != nil {
+			return im.reject(number, []survey.FieldError{{Field: exclusionColumns[2], Code: survey.CodeInvalid, Detail: err.Error()}})
+		}
+	}
 	if im.batch = append(im.batch, line); len(im.batch) == importBatch {
 		return im.flush(ctx)
 	}
 	return ctx.Err()
+}
+
+// restoreExclusion reads what an export says of an answer that was put aside,
+// nil when the line says nothing.
+func (im *importer) restoreExclusion(cells []string) (*store.Exclusion, error) {
+	text := [len(exclusionColumns)]string{}
+	for i, at := range im.exclusionAt {
+		if at >= 0 {
+			text[i] = cells[at]
+		}
+	}
+	if text == [len(exclusionColumns)]string{} {
+		return nil, nil
+	}
+	at, err := time.Parse(time.RFC3339Nano, text[2])
+	if err != nil {
+		return nil, err
+	}
+	return &store.Exclusion{Excluded: true, Reason: text[0], Author: text[1], At: at}, nil
 }
 
 // contentRow names a line without an id by its content and how often that
@@ -265,6 +304,11 @@ func (im *importer) stage(l *survey.Line) error {
 	if l.Stage == nil {
 		return nil
 	}
+	if n, ok := im.strata[l.Stage.Stratum]; ok && n != l.Stage.StratumPSUs {
+		return &survey.Error{Fields: []survey.FieldError{{Field: survey.TargetStratumPSUs, Code: survey.CodeDrawInvalid,
+			Detail: fmt.Sprintf("%d, in other lines of the stratum %d", l.Stage.StratumPSUs, n)}}}
+	}
+	im.strata[l.Stage.Stratum] = l.Stage.StratumPSUs
 	key := [2]string{l.Stage.Stratum, l.Stage.PSU}
 	known, ok := im.stageOf[key]
 	if ok && known != *l.Stage {
@@ -336,7 +380,7 @@ func (im *importer) flush(ctx context.Context) error {
 func (im *importer) reject(number int, fields []survey.FieldError) error {
 	im.rejected++
 	if im.rejects == nil {
-		f, err := os.Create(im.command.rejectsPath())
+		f, err := os.OpenFile(im.command.rejectsPath(), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 		if err != nil {
 			return err
 		}

@@ -42,7 +42,7 @@ func (s *storeSink) add(ctx context.Context, lines []importLine) ([]lineOutcome,
 		}
 		received := l.Received
 		if received.IsZero() {
-			received = time.Now()
+			received = now()
 		}
 		r, err := survey.Accept(catalogue, l.Submission, l.Origin, received)
 		var wrong *survey.Error
@@ -62,6 +62,14 @@ func (s *storeSink) add(ctx context.Context, lines []importLine) ([]lineOutcome,
 	}
 	for i, o := range stored {
 		outcomes[at[i]].outcome = o.String()
+		if e := lines[at[i]].exclusion; e != nil && (o == store.Stored || o == store.Duplicate) {
+			e.Response = responses[i].ID
+			// The same exclusion has the same id each time the file is imported.
+			e.ID = survey.DerivedID(s.key, e.At, "exclusion", e.Response.String(), e.At.Format(time.RFC3339Nano))
+			if _, err := s.st.Exclude(ctx, *e); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return outcomes, nil
 }

@@ -1,16 +1,21 @@
 package main
 
 import (
+	"crypto/rand"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"sipas/api/store"
 	"sipas/stats"
+	"sipas/survey"
 )
 
 const reference = "../stats/testdata/statsref/"
@@ -120,6 +125,10 @@ func TestImportTwiceStoresOnce(t *testing.T) {
 
 func TestImportOfAnExportGivesAnIdenticalReport(t *testing.T) {
 	data, file := importReference(t), filepath.Join(t.TempDir(), "export.csv")
+	excludeOne(t, data)
+	if r := readReport(t, data, "--round", "statsref-a"); r.Counts.Excluded != 1 {
+		t.Fatalf("%d answers are excluded", r.Counts.Excluded)
+	}
 	mustSipas(t, "export", "--data", data, "--round", "statsref-a", "--out", file)
 	again := t.TempDir()
 	mustSipas(t, "seed", "--data", again, "--set", "statsref-a")
@@ -139,6 +148,27 @@ func TestImportOfAnExportGivesAnIdenticalReport(t *testing.T) {
 	}
 	if second != string(first) {
 		t.Error("the export of the import differs from the export")
+	}
+}
+
+// excludeOne puts the first stored answer aside.
+func excludeOne(t *testing.T, data string) {
+	t.Helper()
+	st, err := (&storeFlags{Data: data}).open(t.Context(), "test", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	page, err := st.ScanResponses(t.Context(), survey.ID{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := survey.NewID(time.Now(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := st.Exclude(t.Context(), store.Exclusion{ID: id, Response: page[0].ID(), Excluded: true, Reason: "=thử, \"nghiệm\"", Author: "An", At: time.Now()}); err != nil {
+		t.Fatal(err)
 	}
 }
 

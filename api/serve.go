@@ -47,8 +47,12 @@ func (c *serveCommand) Run(t *terminal) error {
 	if len(st.View().Tokens()) == 0 {
 		log.Warn("nobody can sign in yet: stop the service, run `sipas token create`, start it again")
 	}
+	if c.PublicURL == "" {
+		log.Warn("QR codes carry the listening address, which other machines cannot open: set SIPAS_PUBLIC_URL before printing any", "public", public)
+	}
 	log.Info("serving", "listen", ln.Addr().String(), "public", public, "version", version())
-	return newService(st, log, public).serve(t.ctx, ln)
+	s := newService(st, log, public)
+	return s.serve(t.ctx, listening{s.web, ln})
 }
 
 // listen takes the address before anything else is started, so that a taken
@@ -91,24 +95,36 @@ func newService(st *store.Store, log *slog.Logger, public string) *service {
 	return s
 }
 
-// serve answers requests on the listeners until ctx ends, then shuts down in
-// order: no new requests, those under way to their end, the columns, the store.
-func (s *service) serve(ctx context.Context, ln net.Listener) error {
-	failed := make(chan error, 1)
-	go func() { failed <- s.web.Serve(ln) }()
-	var err error
+// listening is a server and where it listens.
+type listening struct {
+	server *web.Server
+	ln     net.Listener
+}
+
+// serve answers requests on all listeners until ctx ends or one of them fails,
+// then shuts down in order: no new requests, those under way to their end, the
+// columns, the store.
+func (s *service) serve(ctx context.Context, servers ...listening) error {
+	failed := make(chan error, len(servers))
+	for _, l := range servers {
+		go func() { failed <- l.server.Serve(l.ln) }()
+	}
+	var errs []error
 	select {
-	case err = <-failed:
+	case err := <-failed:
 		if err == nil {
 			err = errors.New("the server stopped by itself")
 		}
+		errs = append(errs, err)
 	case <-ctx.Done():
 		s.log.Info("stopping: waiting for requests under way", "limit", shutdownLimit)
-		limit, cancel := context.WithTimeout(context.Background(), shutdownLimit)
-		err = s.web.Shutdown(limit)
-		cancel()
 	}
-	return errors.Join(err, s.close())
+	limit, cancel := context.WithTimeout(context.Background(), shutdownLimit)
+	defer cancel()
+	for _, l := range servers {
+		errs = append(errs, l.server.Shutdown(limit))
+	}
+	return errors.Join(append(errs, s.close())...)
 }
 
 // close ends everything but the web server.

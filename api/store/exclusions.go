@@ -149,3 +149,24 @@ func entryExclusion(entry Entry) (Exclusion, error) {
 	}
 	return e, nil
 }
+
+// Exclusions returns the exclusion that holds of every response that has any.
+func (s *Store) Exclusions(ctx context.Context) (map[survey.ID]Exclusion, error) {
+	f, err := s.FollowExclusions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	holds := map[survey.ID]Exclusion{}
+	for {
+		list, err := f.Next(ctx)
+		if err != nil || len(list) == 0 {
+			return holds, err
+		}
+		for _, e := range list {
+			if held, ok := holds[e.Response]; !ok || e.Supersedes(held) {
+				holds[e.Response] = e
+			}
+		}
+	}
+}

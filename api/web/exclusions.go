@@ -2,8 +2,13 @@ package web
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
+	"slices"
+	"time"
 	"unicode/utf8"
+
+	"github.com/gofiber/fiber/v2"
 
 	"sipas/api/store"
 	"sipas/survey"
@@ -64,5 +69,34 @@ func (s *Server) postExclusion(r *request) error {
 	}
 	out := append(append([]byte(`{"outcome":"`), outcome.String()...), `","id":"`...)
 	r.sendJSON(outcomeStatus[outcome], append(append(out, e.ID.String()...), `"}`...))
+	return nil
+}
+
+// ListedExclusion is the exclusion that holds of one response.
+type ListedExclusion struct {
+	Response survey.ID `json:"response"`
+	Excluded bool      `json:"excluded"`
+	Reason   string    `json:"reason"`
+	Author   string    `json:"author"`
+	At       time.Time `json:"at"`
+}
+
+// getExclusions lists the exclusions that hold, in the order of the responses'
+// ids.
+func (s *Server) getExclusions(r *request) error {
+	holds, err := s.store.Exclusions(r.context)
+	if err != nil {
+		return err
+	}
+	list := make([]ListedExclusion, 0, len(holds))
+	for _, e := range holds {
+		list = append(list, ListedExclusion{e.Response, e.Excluded, e.Reason, e.Author, e.At})
+	}
+	slices.SortFunc(list, func(a, b ListedExclusion) int { return bytes.Compare(a.Response[:], b.Response[:]) })
+	body, err := json.Marshal(map[string]any{"exclusions": list})
+	if err != nil {
+		return err
+	}
+	r.sendCompressed(fiber.StatusOK, "application/json; charset=utf-8", body)
 	return nil
 }

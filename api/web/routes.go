@@ -17,8 +17,9 @@ const (
 	smallBody = 64 << 10
 	// batchBody fits 500 submissions.
 	batchBody = 8 << 20
-	// documentsBody fits the staff documents of a country.
-	documentsBody = 64 << 20
+	// documentsBody fits the staff documents of a province, over 20,000 units
+	// and desks.
+	documentsBody = 8 << 20
 )
 
 // access says how a route learns who calls.
@@ -81,7 +82,8 @@ func patternOf(path string) string {
 // table lists every route of the service.
 func (s *Server) table() []route {
 	type rights = []store.Right
-	const quick, slow = 5 * time.Second, 45 * time.Second
+	// Every document is a durable write of its own, which bulk is for.
+	const quick, slow, bulk = 5 * time.Second, 45 * time.Second, 2 * time.Minute
 	get, post, put := fiber.MethodGet, fiber.MethodPost, fiber.MethodPut
 	all := []route{
 		{method: get, path: "/s", timeout: quick, citizen: true, page: true, handler: s.enterCode},
@@ -109,7 +111,8 @@ func (s *Server) table() []route {
 		{method: get, path: "/api/v1/rounds", access: bearer, rights: rights{store.RightFull}, timeout: quick, handler: s.listRounds},
 		{method: get, path: "/api/v1/rounds/:round/report", access: bearer, rights: rights{store.RightFull}, timeout: slow, handler: s.reportJSON},
 		{method: get, path: "/api/v1/documents", access: bearer, rights: rights{store.RightStaff}, timeout: slow, handler: s.getDocuments},
-		{method: put, path: "/api/v1/documents", access: bearer, rights: rights{store.RightStaff}, timeout: slow, body: documentsBody, accepts: typeJSON, handler: s.putDocuments},
+		{method: put, path: "/api/v1/documents", access: bearer, rights: rights{store.RightStaff}, timeout: bulk, body: documentsBody, accepts: typeJSON, handler: s.putDocuments},
+		{method: get, path: "/api/v1/exclusions", access: bearer, rights: rights{store.RightStaff, store.RightExport}, timeout: slow, handler: s.getExclusions},
 		{method: post, path: "/api/v1/exclusions", access: bearer, rights: rights{store.RightStaff}, timeout: quick, body: smallBody, accepts: typeJSON, handler: s.postExclusion},
 		{method: get, path: "/api/v1/status", access: bearer, rights: rights{store.RightStaff, store.RightFull}, timeout: quick, handler: s.status},
 	}
