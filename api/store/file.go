@@ -16,6 +16,9 @@ import (
 	bbolterrors "go.etcd.io/bbolt/errors"
 )
 
+// databaseFile is the bbolt database in a data folder.
+const databaseFile = "sipas.db"
+
 // FileOptions says who opens a file store. The zero value is usable.
 type FileOptions struct {
 	Command string           // what holds the file, told to others who want it: "serve"
@@ -102,7 +105,7 @@ func OpenFile(folder string, opt FileOptions) (*File, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	db, err := bbolt.Open(filepath.Join(folder, "sipas.db"), 0o600, &bbolt.Options{
+	db, err := bbolt.Open(filepath.Join(folder, databaseFile), 0o600, &bbolt.Options{
 		Timeout: time.Nanosecond, // one try; zero would wait for ever
 		// The list of free pages is not written with every transaction, but at Close; after a crash it is looked for.
 		NoFreelistSync: true,
@@ -112,7 +115,7 @@ func OpenFile(folder string, opt FileOptions) (*File, error) {
 		return nil, readHolder(folder)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("store: open %s: %w", filepath.Join(folder, "sipas.db"), err)
+		return nil, fmt.Errorf("store: open %s: %w", filepath.Join(folder, databaseFile), err)
 	}
 	f.db = db
 	if err := f.load(opt); err != nil {

@@ -1,10 +1,12 @@
 package store
 
 import (
+	"context"
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -34,30 +36,54 @@ func ParseSecret(s string) (Secret, error) {
 	return secret, nil
 }
 
-// LoadSecret reads the root secret of a data folder and makes one where there
-// is none yet, readable by its owner alone.
+// ErrSecret says that a store and the root secret do not belong together.
+// Under another secret no answer that comes again would be recognised, and all
+// would be stored twice.
+var ErrSecret = errors.New("store: wrong root secret")
+
+// LoadSecret reads the root secret of a data folder. For a folder that holds no
+// store yet it makes one, readable by its owner alone; call it before OpenFile,
+// which makes the store. A store whose secret is missing gives ErrSecret.
 func LoadSecret(folder string) (Secret, error) {
 	path := filepath.Join(folder, secretFile)
-	b, err := os.ReadFile(path)
-	if err == nil {
-		secret, err := ParseSecret(string(b))
-		if err != nil {
-			return secret, fmt.Errorf("%s: %w", path, err)
-		}
-		return secret, nil
-	}
+	secret, err := readSecret(path)
 	if !errors.Is(err, fs.ErrNotExist) {
-		return Secret{}, fmt.Errorf("read the root secret: %w", err)
+		return secret, err
 	}
-	var secret Secret
+	switch _, err := os.Stat(filepath.Join(folder, databaseFile)); {
+	case err == nil:
+		return secret, fmt.Errorf("%w: %s holds a store, but its %s is missing; put that file back, or set SIPAS_SECRET to what is in it. Nothing was changed",
+			ErrSecret, folder, secretFile)
+	case !errors.Is(err, fs.ErrNotExist):
+		return secret, fmt.Errorf("look for a store: %w", err)
+	}
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return secret, fmt.Errorf("make the data folder: %w", err)
+	}
 	if _, err := rand.Read(secret[:]); err != nil {
 		return secret, fmt.Errorf("make a root secret: %w", err)
 	}
-	return secret, writeSecret(path, secret)
+	if err := writeSecret(path, secret); err != nil {
+		return secret, err
+	}
+	return readSecret(path) // another process may have been first
+}
+
+func readSecret(path string) (Secret, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return Secret{}, fmt.Errorf("read the root secret: %w", err)
+	}
+	secret, err := ParseSecret(string(b))
+	if err != nil {
+		return secret, fmt.Errorf("%s: %w", path, err)
+	}
+	return secret, nil
 }
 
 // writeSecret writes the file so that after a crash it is whole or not there:
-// answers sealed under half a secret could never be recognised again.
+// answers sealed under half a secret could never be recognised again. A file
+// that is there stays.
 func writeSecret(path string, secret Secret) error {
 	f, err := os.CreateTemp(filepath.Dir(path), secretFile+".*")
 	if err != nil {
@@ -67,10 +93,57 @@ func writeSecret(path string, secret Secret) error {
 	_, err = f.WriteString(hex.EncodeToString(secret[:]) + "\n")
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err == nil {
-		err = os.Rename(f.Name(), path)
+		// A link never replaces a file, as a rename does; not every file system has links.
+		if err = os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+			err = os.Rename(f.Name(), path)
+		}
 	}
-	if err != nil {
+	if err == nil {
+		err = syncFolder(filepath.Dir(path))
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("write the root secret: %w", err)
+	}
+	return nil
+}
+
+// The document that tells which root secret a store was made with.
+const (
+	setInstallation = "installation"
+	secretID        = "secret"
+)
+
+type secretDocument struct {
+	Fingerprint string `json:"fingerprint"`
+}
+
+// checkSecret compares the secret's fingerprint with the stored one, or stores
+// it where there is none: in a new store, and in one from before fingerprints.
+func checkSecret(ctx context.Context, engine Engine, secret Secret) error {
+	fingerprint := hex.EncodeToString(secret.Key("fingerprint")[:16])
+	doc, err := engine.Get(ctx, setInstallation, secretID)
+	if errors.Is(err, ErrNotFound) {
+		body, err := json.Marshal(secretDocument{fingerprint})
+		if err != nil {
+			return err
+		}
+		_, err = engine.Put(ctx, setInstallation, Document{ID: secretID, Body: body})
+		if !errors.Is(err, ErrStale) {
+			return err
+		}
+		doc, err = engine.Get(ctx, setInstallation, secretID) // another server was first
+		if err != nil {
+			return err
+		}
+	} else if err != nil {
+		return err
+	}
+	var stored secretDocument
+	if err := json.Unmarshal(doc.Body, &stored); err != nil {
+		return fmt.Errorf("%w: %s/%s: %w", ErrCorrupt, setInstallation, secretID, err)
+	}
+	if stored.Fingerprint != fingerprint {
+		return fmt.Errorf("%w: the store was made with another one; put back its %s, or its SIPAS_SECRET. Nothing was changed", ErrSecret, secretFile)
 	}
 	return nil
 }

@@ -45,7 +45,11 @@ type View struct {
 // on follows their changes. The Store owns the engine and closes it.
 func Open(ctx context.Context, engine Engine, secret Secret, log *slog.Logger) (*Store, error) {
 	s := &Store{engine: engine, secret: secret, keys: secret.SurveyKeys(), log: log, documents: documentSets{}, done: make(chan struct{})}
-	if err := s.Refresh(ctx); err != nil {
+	err := checkSecret(ctx, engine, secret)
+	if err == nil {
+		err = s.Refresh(ctx)
+	}
+	if err != nil {
 		return nil, errors.Join(err, engine.Close())
 	}
 	polling, stop := context.WithCancel(context.Background())
