@@ -9,6 +9,8 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"sipas/stats"
 	"sipas/survey"
@@ -51,35 +53,46 @@ func Number(v *float64, decimals int, lang string) string {
 	return s
 }
 
-// VerdictText says a decision in words.
+// headline is the figure that speaks for the report: the weighted one, or the
+// unweighted one where the round has no population figures at all. A weighted
+// figure that is missing for another reason is not replaced: the unweighted one
+// would speak of other people.
+func headline(r *stats.Report, weighted, unweighted stats.Figure) (f stats.Figure, weighting string) {
+	if r.Weighting.Kind == "none" {
+		return unweighted, "unweighted"
+	}
+	return weighted, "weighted"
+}
+
+// VerdictText says a decision in words, with the reason where there is none.
 func VerdictText(d stats.Decision, lang string) string {
-	if d.Verdict == nil {
-		if t, ok := reasonTexts[d.Reason]; ok {
-			return t.In(lang)
-		}
-		return survey.Text{"vi": "Không kết luận", "en": "No verdict"}.In(lang)
+	if d.Verdict != nil {
+		return word(verdictTexts, string(*d.Verdict), string(*d.Verdict), lang)
 	}
-	return verdictTexts[*d.Verdict].In(lang)
+	none := survey.Text{"vi": "Không kết luận", "en": "No verdict"}.In(lang)
+	if d.Reason == "" {
+		return none
+	}
+	first, size := utf8.DecodeRuneInString(ReasonText(d.Reason, lang))
+	return none + ": " + string(unicode.ToLower(first)) + ReasonText(d.Reason, lang)[size:]
 }
 
-// ReasonText says in words why a number is missing.
-func ReasonText(reason, lang string) string {
-	if t, ok := reasonTexts[reason]; ok {
-		return t.In(lang)
-	}
-	return reason
-}
+// ReasonText says in words why a number is missing; a reason that is not known
+// stands for itself.
+func ReasonText(reason, lang string) string { return word(reasonTexts, reason, reason, lang) }
 
-var verdictTexts = map[stats.Verdict]survey.Text{
-	stats.Met:       {"vi": "Đạt mục tiêu", "en": "Target met"},
-	stats.NotMet:    {"vi": "Không đạt mục tiêu", "en": "Target not met"},
-	stats.Undecided: {"vi": "Chưa đủ căn cứ kết luận", "en": "Undecided"},
-	stats.TooFew:    {"vi": "Quá ít phiếu để kết luận", "en": "Too few answers"},
+var verdictTexts = map[string]survey.Text{
+	string(stats.Met):       {"vi": "Đạt mục tiêu", "en": "Target met"},
+	string(stats.NotMet):    {"vi": "Không đạt mục tiêu", "en": "Target not met"},
+	string(stats.Undecided): {"vi": "Chưa đủ căn cứ kết luận", "en": "Undecided"},
+	string(stats.TooFew):    {"vi": "Quá ít phiếu để kết luận", "en": "Too few answers"},
 }
 
 var reasonTexts = map[string]survey.Text{
-	"answers_exceed_transactions": {"vi": "Không kết luận: số phiếu nhiều hơn số kết quả đã trả", "en": "No verdict: more answers than results returned"},
-	"suppressed":                  {"vi": "Không kết luận: khoảng tin cậy quá rộng", "en": "No verdict: the interval is too wide"},
+	"answers_exceed_transactions": {"vi": "Số phiếu nhiều hơn số kết quả đã trả", "en": "More answers than results returned"},
+	"suppressed":                  {"vi": "Khoảng tin cậy quá rộng", "en": "The interval is too wide"},
+	"draw_counts":                 {"vi": "Số liệu chọn mẫu mâu thuẫn", "en": "Contradictory counts of the draw"},
+	"not_finite":                  {"vi": "Quyền số ngoài phạm vi tính được", "en": "Weights outside what can be computed"},
 	stats.ReasonIncomplete:        {"vi": "Thiếu tiêu chí", "en": "Incomplete criteria"},
 	stats.ReasonNoAnswers:         {"vi": "Không có câu trả lời", "en": "No answers"},
 	stats.ReasonNoPopulation:      {"vi": "Chưa có số kết quả đã trả", "en": "No figures of results returned"},
