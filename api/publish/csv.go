@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"sipas/stats"
 )
@@ -262,11 +263,8 @@ func (s *sheet) answers(it *stats.ItemFigures) {
 
 // safe keeps a spreadsheet from taking a text for a formula.
 func safe(s string) string {
-	for _, first := range s {
-		if strings.ContainsRune("=+-@\t\r\n＝＋－＠", first) {
-			return "'" + s
-		}
-		break
+	if first, _ := utf8.DecodeRuneInString(s); s != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", first) {
+		return "'" + s
 	}
 	return s
 }
