@@ -66,7 +66,7 @@ func (s *storeSink) add(ctx context.Context, lines []importLine) ([]lineOutcome,
 			e.Response = responses[i].ID
 			// The same exclusion has the same id each time the file is imported.
 			e.ID = survey.DerivedID(s.key, e.At, "exclusion", e.Response.String(), e.At.Format(time.RFC3339Nano))
-			if _, err := s.st.Exclude(ctx, *e); err != nil {
+			if _, err := s.st.RestoreExclusion(ctx, *e); err != nil {
 				return nil, err
 			}
 		}

@@ -67,6 +67,13 @@ var ErrReason = errors.New("store: an exclusion needs a reason of 1 to 500 chara
 // two calls one after the other the second is the later decision, also within
 // one tick of the clock and after the clock was put back.
 func (s *Store) Exclude(ctx context.Context, e Exclusion) (Outcome, error) {
+	e.At = s.decisions.next(e.At)
+	return s.RestoreExclusion(ctx, e)
+}
+
+// RestoreExclusion records an exclusion that was decided before, with its time
+// as it stands: an import of an export.
+func (s *Store) RestoreExclusion(ctx context.Context, e Exclusion) (Outcome, error) {
 	e.Reason = strings.TrimSpace(e.Reason)
 	if n := utf8.RuneCountInString(e.Reason); n < 1 || n > 500 || !utf8.ValidString(e.Reason) {
 		return Failed, ErrReason
@@ -80,7 +87,7 @@ func (s *Store) Exclude(ctx context.Context, e Exclusion) (Outcome, error) {
 		v[xState] = stateExcluded
 	}
 	digest := sha256.Sum256([]byte(strings.Join(v, "\x00")))
-	v[xAt] = s.decisions.next(e.At).Format(time.RFC3339Nano)
+	v[xAt] = e.At.UTC().Format(time.RFC3339Nano)
 	outcomes, err := s.engine.Append(ctx, exclusionLog, []Entry{{ID: e.ID, Digest: digest[:], Values: v}})
 	if len(outcomes) != 1 {
 		return Failed, err
