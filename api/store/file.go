@@ -34,7 +34,8 @@ type FileOptions struct {
 // database in large sorted transactions some seconds later (file_apply.go). A read looks in memory first, then in the
 // database. The database has these buckets:
 //
-//	meta        format: version as text; scrub: present while erased content may be left in free pages
+//	meta        format: version as text; scrub: present while free pages may hold erased content or an order of arrival;
+//	            applied: salt of the journal generation that was moved here last
 //	sets        name of a set → its revision
 //	documents   one bucket a set: id → revision[8], body
 //	logs        one bucket a log: counts → live[8], erased[8]
@@ -83,7 +84,8 @@ type fileLog struct {
 }
 
 // OpenFile opens the store in a folder, which is made when missing. When another process holds it, the error is a
-// *HeldError, at once; data from a newer program give ErrNewerFormat and stay untouched; an older format is upgraded.
+// *HeldError, at once; data from a newer program give ErrNewerFormat, a damaged journal ErrCorrupt, and both stay
+// untouched; an older format is upgraded.
 func OpenFile(folder string, opt FileOptions) (*File, error) {
 	f := &File{
 		folder: folder, logger: opt.Logger, now: opt.Now,

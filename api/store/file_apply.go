@@ -104,6 +104,11 @@ func (f *File) apply(s *segment) error {
 			}
 		}
 	}
+	// A power cut in the middle of clear may leave any part of the journal: from here on, none of it counts.
+	err := f.db.Update(func(tx *bbolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyApplied, s.journal.salt[:]) })
+	if err != nil {
+		return err
+	}
 	return s.journal.clear()
 }
 

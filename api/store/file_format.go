@@ -25,6 +25,7 @@ var (
 	bucketReceipts   = []byte("receipts")
 	keyFormat        = []byte("format")
 	keyScrub         = []byte("scrub")
+	keyApplied       = []byte("applied")
 	keyCounts        = []byte("counts")
 )
 

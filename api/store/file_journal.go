@@ -21,6 +21,10 @@ import (
 //	payload = (opStore name id record | opErase name id)*   name and record with uvarint length in front
 //
 // The salt is new in each generation, so that a frame left over from an earlier one never passes for a new one.
+//
+// A frame is written when the one before is durable, and the header with the first. So a crash can tear the last frame
+// only, which nobody was told was stored. A frame that is broken in front of a whole one was spoiled later, and with it
+// what was acknowledged: that is never dropped, but refused.
 const (
 	journalMagic   = "SIPASJ\n"
 	journalVersion = 1
@@ -43,10 +47,14 @@ type journal struct {
 	end        int64 // where the next frame goes; 0: no header yet
 	size       int64 // of the file: zeros are written up to here
 	dirty      int64 // beyond this the file is zero
+	torn       int64 // bytes found behind the last whole frame, or in a file without header, and dropped
+	stale      bool  // everything in it is in the database, or torn: to be cleared
 }
 
-// openJournal opens or makes the file and returns the payloads of its whole frames, in order.
-func openJournal(path string) (*journal, [][]byte, error) {
+// openJournal opens or makes the file and returns the payloads of its whole frames, in order. It changes nothing in it.
+// A journal with the salt applied was moved into the database: a crash in the middle of clear may have left any part of
+// it. Damage gives ErrCorrupt.
+func openJournal(path string, applied []byte) (*journal, [][]byte, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, nil, err
@@ -57,44 +65,105 @@ func openJournal(path string) (*journal, [][]byte, error) {
 		return nil, nil, err
 	}
 	j := &journal{file: file, size: int64(len(data)), dirty: int64(len(bytes.TrimRight(data, "\x00")))}
-	payloads, err := j.parse(data)
-	if err == nil && j.end == 0 && j.dirty > 0 {
-		err = j.clear() // a crash interrupted the last one, or the first write of a generation
-	}
+	payloads, err := j.parse(data, applied)
 	if err != nil {
 		file.Close()
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return j, payloads, nil
 }
 
-// parse reads header and frames. It stops at the first frame that is not whole: nothing behind it was acknowledged.
-func (j *journal) parse(data []byte) ([][]byte, error) {
-	if len(data) < headerSize || string(data[:len(journalMagic)]) != journalMagic ||
-		crc32.Checksum(data[:24], castagnoli) != binary.LittleEndian.Uint32(data[24:]) {
-		return nil, nil
+// parse reads header and frames up to the first that is not whole.
+func (j *journal) parse(data, applied []byte) ([][]byte, error) {
+	if !validHeader(data) {
+		return nil, j.parseHeadless(data)
 	}
 	if v := data[len(journalMagic)]; v != journalVersion {
 		return nil, fmt.Errorf("%w: the journal has format %d, this program knows %d", ErrNewerFormat, v, journalVersion)
 	}
 	j.generation = binary.LittleEndian.Uint64(data[8:])
 	j.salt = [8]byte(data[16:24])
+	if bytes.Equal(j.salt[:], applied) {
+		j.stale = true
+		return nil, nil
+	}
 	var payloads [][]byte
 	at := headerSize
-	for len(data)-at >= frameHeader {
-		n := binary.LittleEndian.Uint32(data[at:])
-		if n == 0 || int64(n) > int64(len(data)-at-frameHeader) {
-			break
-		}
-		payload := data[at+frameHeader : at+frameHeader+int(n)]
-		if j.sum(payload) != binary.LittleEndian.Uint32(data[at+4:]) {
+	for {
+		payload, sum, ok := cutFrame(data[at:])
+		if !ok || sum != j.sum(payload) || len(payload) == 0 && sum == 0 {
 			break
 		}
 		payloads = append(payloads, payload)
-		at += frameHeader + int(n)
+		at += frameHeader + len(payload)
 	}
 	j.end = int64(at)
+	j.torn = max(0, j.dirty-j.end)
+	whole := findFrame(data, at+1, j.dirty, func(payload []byte, sum uint32) bool { return sum == j.sum(payload) })
+	if whole >= 0 {
+		return nil, damaged("the frame at byte %d is broken, a whole one stands at byte %d", at, whole)
+	}
 	return payloads, nil
+}
+
+// parseHeadless looks at a file whose header is not right. Empty files have none, and a crash may have torn it together
+// with the first frame.
+func (j *journal) parseHeadless(data []byte) error {
+	if len(data) >= headerSize {
+		j.salt = [8]byte(data[16:24])
+	}
+	whole := findFrame(data, headerSize, j.dirty, func(payload []byte, sum uint32) bool {
+		if sum == j.sum(payload) {
+			return true
+		}
+		for len(payload) > 0 { // the salt is spoiled perhaps
+			var err error
+			if _, payload, err = cutOp(payload); err != nil {
+				return false
+			}
+		}
+		return true
+	})
+	if whole >= 0 {
+		return damaged("its header is broken, a whole frame stands at byte %d", whole)
+	}
+	j.torn, j.stale = j.dirty, j.dirty > 0
+	return nil
+}
+
+func damaged(format string, args ...any) error {
+	return fmt.Errorf("%w: the journal is damaged (%s): answers in it cannot be read. Nothing was changed. Restore the folder from a backup, "+
+		"or move this file out of it to go on without the answers of the last seconds before the damage", ErrCorrupt, fmt.Sprintf(format, args...))
+}
+
+func validHeader(data []byte) bool {
+	return len(data) >= headerSize && string(data[:len(journalMagic)]) == journalMagic &&
+		crc32.Checksum(data[:24], castagnoli) == binary.LittleEndian.Uint32(data[24:])
+}
+
+// cutFrame returns payload and checksum of the frame at the start of data, if its length can be right.
+func cutFrame(data []byte) (payload []byte, sum uint32, ok bool) {
+	if len(data) < frameHeader {
+		return nil, 0, false
+	}
+	n := binary.LittleEndian.Uint32(data)
+	if int64(n) > int64(len(data)-frameHeader) {
+		return nil, 0, false
+	}
+	return data[frameHeader : frameHeader+int(n)], binary.LittleEndian.Uint32(data[4:]), true
+}
+
+// findFrame returns where the first frame with operations starts that whole accepts, from a byte on and before the
+// dirty end; -1: nowhere.
+func findFrame(data []byte, from int, dirty int64, whole func(payload []byte, sum uint32) bool) int {
+	for at := from; int64(at) < dirty; at++ {
+		payload, sum, ok := cutFrame(data[at:])
+		// The kind of the first operation spares most checksums.
+		if ok && len(payload) > 0 && (payload[0] == opStore || payload[0] == opErase) && whole(payload, sum) {
+			return at
+		}
+	}
+	return -1
 }
 
 func (j *journal) sum(payload []byte) uint32 {
@@ -153,24 +222,36 @@ func (j *journal) reserve(end int64) error {
 	return nil
 }
 
-// clear overwrites everything that was written with zeros.
+// clear overwrites everything that was written with zeros: the header last, so that a file without header never holds
+// whole frames.
 func (j *journal) clear() error {
-	zeros := make([]byte, min(j.dirty, 1<<20))
-	// From the end to the start: as long as the header stands, the frames before the gap are whole and are only
-	// recognised as applied already.
-	for j.dirty > 0 {
-		n := min(j.dirty, int64(len(zeros)))
+	err := j.zero(headerSize)
+	if err == nil {
+		err = j.zero(0)
+	}
+	if err != nil {
+		j.dirty = j.size
+		return err
+	}
+	j.end, j.stale = 0, false
+	return nil
+}
+
+// zero overwrites what was written from a byte on, and makes that durable.
+func (j *journal) zero(from int64) error {
+	if j.dirty <= from {
+		return nil
+	}
+	zeros := make([]byte, min(j.dirty-from, 1<<20))
+	// From the end to the start: when the process is killed, the frames before the gap are whole.
+	for j.dirty > from {
+		n := min(j.dirty-from, int64(len(zeros)))
 		if _, err := j.file.WriteAt(zeros[:n], j.dirty-n); err != nil {
 			return err
 		}
 		j.dirty -= n
 	}
-	if err := syncData(j.file); err != nil {
-		j.dirty = j.size
-		return err
-	}
-	j.end = 0
-	return nil
+	return syncData(j.file)
 }
 
 // journalOp is one operation inside a payload; record is nil for opErase.

@@ -5,16 +5,18 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
 // testJournal makes a journal file of the payloads and returns its bytes up to the end of the last frame.
 func testJournal(t testing.TB, path string, payloads ...[]byte) []byte {
 	t.Helper()
-	j, old, err := openJournal(path)
+	j, old, err := openJournal(path, nil)
 	if err != nil || len(old) != 0 {
 		t.Fatalf("%d payloads, %v", len(old), err)
 	}
@@ -41,16 +43,28 @@ func reopen(t testing.TB, data []byte) ([][]byte, error) {
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	j, payloads, err := openJournal(path)
+	j, payloads, err := openJournal(path, nil)
 	if err == nil {
 		err = j.file.Close()
+	}
+	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(after, data) {
+		t.Fatalf("opening changed the journal (%v)", err)
 	}
 	return payloads, err
 }
 
-// TestJournalTorn cuts and spoils a journal at every byte: the frames in front of the damage are there, nothing else.
+// TestJournalTorn cuts and spoils a journal at every byte: the frames in front of the end are there, nothing else; what
+// stands in front of a whole frame is never dropped but refused.
 func TestJournalTorn(t *testing.T) {
-	payloads := [][]byte{[]byte("first"), bytes.Repeat([]byte{0}, 40), []byte("the third")}
+	var payloads [][]byte
+	for _, op := range []journalOp{
+		{kind: opStore, name: []byte("log"), id: ID{1}, record: []byte{1, 'd', 0, 5, 'f', 'i', 'r', 's', 't'}},
+		{kind: opErase, name: []byte("log")}, // it ends in zeros
+		{kind: opStore, name: []byte("log"), id: ID{3}, record: []byte{0, 0, 5, 't', 'h', 'i', 'r', 'd'}},
+	} {
+		payload, _ := appendOp(nil, op)
+		payloads = append(payloads, payload)
+	}
 	data := testJournal(t, filepath.Join(t.TempDir(), "journal"), payloads...)
 	whole := func(until int) (n int) {
 		at := headerSize
@@ -71,14 +85,14 @@ func TestJournalTorn(t *testing.T) {
 		} {
 			want := payloads[:whole(cut)]
 			got, err := reopen(t, torn)
-			if how == "bit flip" && cut < headerSize-4 {
-				if len(got) != 0 && cut != len(journalMagic) {
-					t.Fatalf("%s at %d in the header: %d frames, %v", how, cut, len(got), err)
+			if how == "bit flip" && cut >= headerSize-4 && cut < headerSize {
+				continue // the header's last four bytes mean nothing
+			}
+			if how == "bit flip" && (cut < headerSize || len(want) < len(payloads)-1) {
+				if !errors.Is(err, ErrCorrupt) || len(got) != 0 {
+					t.Fatalf("%s at %d, in front of a whole frame: %q, %v", how, cut, got, err)
 				}
 				continue
-			}
-			if how == "bit flip" && cut < headerSize {
-				continue // the header's last four bytes mean nothing
 			}
 			// Zeros may complete a frame that ends in zeros; then it is whole, and right.
 			if how == "zeros" && len(got) > len(want) {
@@ -115,7 +129,7 @@ func TestJournalNewerFormat(t *testing.T) {
 // TestJournalFailedFrame: a frame whose sync failed is replaced by the next, also by a shorter one.
 func TestJournalFailedFrame(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal")
-	j, _, err := openJournal(path)
+	j, _, err := openJournal(path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +156,7 @@ func TestJournalFailedFrame(t *testing.T) {
 	if err := j.file.Close(); err != nil {
 		t.Fatal(err)
 	}
-	_, payloads, err := openJournal(path)
+	_, payloads, err := openJournal(path, nil)
 	if err != nil || !slices.EqualFunc(payloads, []string{"acknowledged", "acknowledged too"}, func(a []byte, b string) bool { return string(a) == b }) {
 		t.Fatalf("%q, %v", payloads, err)
 	}
@@ -156,9 +170,12 @@ func TestJournalClears(t *testing.T) {
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	j, payloads, err := openJournal(path)
-	if err != nil || len(payloads) != 0 {
-		t.Fatalf("%q, %v", payloads, err)
+	j, payloads, err := openJournal(path, nil)
+	if err != nil || len(payloads) != 0 || !j.stale || j.torn != int64(len(data)) {
+		t.Fatalf("%q, %v, %+v", payloads, err, j)
+	}
+	if err := j.clear(); err != nil {
+		t.Fatal(err)
 	}
 	left, err := os.ReadFile(path)
 	if err != nil || len(bytes.Trim(left, "\x00")) != 0 {
@@ -189,15 +206,136 @@ func TestJournalClears(t *testing.T) {
 	}
 }
 
+// TestJournalProbe: what stands behind the empty frame of a probe counts.
+func TestJournalProbe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal")
+	data := testJournal(t, path, []byte("one"), nil, []byte("two"), nil)
+	if got, err := reopen(t, data); err != nil || len(got) != 4 || string(got[2]) != "two" {
+		t.Fatalf("%q, %v", got, err)
+	}
+}
+
+// crashedFolder returns a folder whose journals hold what a killed process leaves: entries 0 to 9 in frames of their
+// own. The database has entry 100.
+func crashedFolder(t *testing.T) string {
+	t.Helper()
+	folder, copied := t.TempDir(), t.TempDir()
+	f := openTest(t, folder)
+	mustAppend(t, f, testEntry(100))
+	mustFlush(t, f)
+	for n := range 10 {
+		mustAppend(t, f, testEntry(n))
+	}
+	for _, name := range []string{databaseFile, "journal-0", "journal-1"} {
+		data, err := os.ReadFile(filepath.Join(folder, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(copied, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return copied
+}
+
+// usedJournal returns the path and content of the journal that holds something.
+func usedJournal(t *testing.T, folder string) (string, []byte) {
+	t.Helper()
+	for _, name := range []string{"journal-0", "journal-1"} {
+		path := filepath.Join(folder, name)
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(bytes.TrimRight(data, "\x00")) > 0 {
+			return path, data
+		}
+	}
+	t.Fatal("both journals are empty")
+	return "", nil
+}
+
+// TestFileJournalDamaged: a damaged journal is refused, and no file changes.
+func TestFileJournalDamaged(t *testing.T) {
+	folder := crashedFolder(t)
+	path, data := usedJournal(t, folder)
+	end := len(bytes.TrimRight(data, "\x00"))
+	for _, at := range []int{0, 9, 17, 25, headerSize + 1, headerSize + 5, headerSize + 30, end / 2} {
+		spoiled := bytes.Clone(data)
+		spoiled[at] ^= 0x10
+		if err := os.WriteFile(path, spoiled, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		database, err := os.ReadFile(filepath.Join(folder, databaseFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = OpenFile(folder, FileOptions{})
+		if !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "Nothing was changed") {
+			t.Fatalf("spoiled at %d: %v", at, err)
+		}
+		for name, want := range map[string][]byte{path: spoiled, filepath.Join(folder, databaseFile): database} {
+			if after, err := os.ReadFile(name); err != nil || !bytes.Equal(after, want) {
+				t.Fatalf("spoiled at %d: %s was changed (%v)", at, name, err)
+			}
+		}
+	}
+	spoiled := bytes.Clone(data)
+	spoiled[end-1] ^= 0x10 // in the last frame: torn, as after a power cut
+	if err := os.WriteFile(path, spoiled, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	f, err := OpenFile(folder, FileOptions{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantCount(t, f, 10, 0)
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(log.String(), "level=WARN") || !strings.Contains(log.String(), "bytes=") {
+		t.Errorf("the torn frame is not in the log: %s", &log)
+	}
+}
+
+// TestFileClearInterrupted: a power cut while a journal that was moved into the database is overwritten leaves any part
+// of it. That is no damage.
+func TestFileClearInterrupted(t *testing.T) {
+	folder := crashedFolder(t)
+	path, data := usedJournal(t, folder)
+	f := openTest(t, folder)
+	mustFlush(t, f)
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	end := len(bytes.TrimRight(data, "\x00"))
+	for _, gap := range [][2]int{{headerSize, headerSize}, {headerSize, end / 2}, {end / 3, end / 2}, {end / 2, end}} {
+		left := bytes.Clone(data)
+		clear(left[gap[0]:gap[1]])
+		if err := os.WriteFile(path, left, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f := openTest(t, folder)
+		wantCount(t, f, 11, 0)
+		if now, err := os.ReadFile(path); err != nil || len(bytes.TrimRight(now, "\x00")) != 0 {
+			t.Fatalf("gap %v: the journal keeps what was moved (%v)", gap, err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func FuzzJournal(f *testing.F) {
 	e := testEntry(1)
 	payload, _ := appendOp(nil, journalOp{kind: opStore, name: []byte("responses"), id: e.ID, record: appendRecord(nil, &e)})
 	payload, _ = appendOp(payload, journalOp{kind: opErase, name: []byte("responses"), id: e.ID})
 	f.Add(testJournal(f, filepath.Join(f.TempDir(), "journal"), payload, payload))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		var j journal
-		payloads, err := j.parse(data)
-		if err != nil && !errors.Is(err, ErrNewerFormat) {
+		j := journal{dirty: int64(len(data))}
+		payloads, err := j.parse(data, nil)
+		if err != nil && !errors.Is(err, ErrNewerFormat) && !errors.Is(err, ErrCorrupt) {
 			t.Fatal(err)
 		}
 		for _, p := range append(payloads, data) { // the raw data too: few mutations have a right checksum

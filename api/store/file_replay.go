@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"path/filepath"
@@ -12,13 +13,31 @@ import (
 // replay reads the journals into memory, as if they were appended again: an operation that the database shows to be
 // done already is passed over.
 func (f *File) replay() error {
+	var applied []byte
+	err := f.db.View(func(tx *bbolt.Tx) error {
+		applied = bytes.Clone(tx.Bucket(bucketMeta).Get(keyApplied))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
 	var payloads [2][][]byte
 	for i := range f.journals {
-		j, p, err := openJournal(filepath.Join(f.folder, fmt.Sprintf("journal-%d", i)))
+		j, p, err := openJournal(filepath.Join(f.folder, fmt.Sprintf("journal-%d", i)), applied)
 		if err != nil {
 			return fmt.Errorf("store: %w", err)
 		}
 		f.journals[i], payloads[i] = j, p
+	}
+	for _, j := range f.journals { // both could be read: now they may be changed
+		if j.torn > 0 {
+			f.logger.Warn("the end of a journal was torn by a crash before it was acknowledged, and is dropped", "file", j.file.Name(), "bytes", j.torn)
+		}
+		if j.stale {
+			if err := j.clear(); err != nil {
+				return fmt.Errorf("store: %w", unavailable(err))
+			}
+		}
 	}
 	order := []int{0, 1}
 	if cmp.Less(f.journals[1].generation, f.journals[0].generation) {
@@ -28,7 +47,7 @@ func (f *File) replay() error {
 		j := f.journals[i]
 		s := newSegment(j)
 		s.since, s.bytes = time.Now(), j.end
-		if f.active != nil && f.active.count > 0 {
+		if f.active != nil && f.active.journal.end > 0 {
 			// Both journals are in use: the older one goes into the database now, the newer one stays.
 			f.sealed = f.active
 			if err := f.apply(f.sealed); err != nil {
