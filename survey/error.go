@@ -43,6 +43,7 @@ const (
 	CodeDrawInvalid     Code = "draw_invalid"
 	CodeDuplicate       Code = "duplicate"
 	CodeReference       Code = "reference_unknown"
+	CodeRoundStarted    Code = "round_started"
 	CodePublished       Code = "published_changed"
 )
 

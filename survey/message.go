@@ -32,6 +32,7 @@ var messages = map[Code]Text{
 	CodeDrawInvalid:     {"vi": "Thông tin chọn mẫu không hợp lệ.", "en": "The sampling information is not valid."},
 	CodeDuplicate:       {"vi": "Mã bị trùng.", "en": "The id occurs twice."},
 	CodeReference:       {"vi": "Tham chiếu đến mục không tồn tại.", "en": "It refers to something that does not exist."},
+	CodeRoundStarted:    {"vi": "Đợt đã mở thì không đổi được bộ phiếu hay cách chọn mẫu; hãy lập đợt khác.", "en": "A round that has opened cannot change its instrument or design; set up another round."},
 	CodePublished:       {"vi": "Bộ phiếu đã ban hành thì không sửa được; hãy tạo phiên bản mới.", "en": "A published instrument cannot change; make a new version."},
 }
 

@@ -3,12 +3,15 @@ package store
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 
 	"sipas/survey"
 )
@@ -76,11 +79,31 @@ func decodeSet[T any](d documentSets, set string) ([]T, error) {
 	return list, nil
 }
 
+// documentRevision names the state of the documents, tokens left aside.
+func documentRevision(revisions map[string]int64) string {
+	var text strings.Builder
+	for set := range knownSets() {
+		if set != setTokens {
+			fmt.Fprintf(&text, "%s=%d;", set, revisions[set])
+		}
+	}
+	sum := sha256.Sum256([]byte(text.String()))
+	return hex.EncodeToString(sum[:12])
+}
+
 // Documents returns all staff documents but the tokens.
 func (s *Store) Documents() (survey.Documents, error) {
+	d, _, err := s.DocumentsAt()
+	return d, err
+}
+
+// DocumentsAt returns all staff documents but the tokens, and their revision,
+// for [Store.PutDocumentsAt].
+func (s *Store) DocumentsAt() (survey.Documents, string, error) {
 	s.loading.Lock()
 	defer s.loading.Unlock()
-	return s.documents.decode()
+	d, err := s.documents.decode()
+	return d, s.view.Load().Revision, err
 }
 
 // PutResult counts what [Store.PutDocuments] did.
@@ -94,12 +117,23 @@ type PutResult struct {
 // document meanwhile: what was written by then stays, and calling again is
 // safe.
 func (s *Store) PutDocuments(ctx context.Context, d survey.Documents) (PutResult, error) {
+	return s.PutDocumentsAt(ctx, d, "")
+}
+
+// PutDocumentsAt is PutDocuments for whoever read the documents at a revision
+// and changed what was read: ErrStale when anybody changed any document since.
+// "" is no revision.
+func (s *Store) PutDocumentsAt(ctx context.Context, d survey.Documents, revision string) (PutResult, error) {
 	var result PutResult
 	if err := s.Refresh(ctx); err != nil {
 		return result, err
 	}
 	s.loading.Lock()
-	changes, err := s.documents.changes(d)
+	var changes map[string][]documentChange
+	err := error(ErrStale)
+	if revision == "" || revision == s.view.Load().Revision {
+		changes, err = s.documents.changes(d)
+	}
 	s.loading.Unlock()
 	if err != nil {
 		return result, err
@@ -152,6 +186,9 @@ func (d documentSets) changes(docs survey.Documents) (map[string][]documentChang
 			if at, ok := stored[id]; ok {
 				c.doc.Revision = merged[set][at].Revision
 				c.unchanged = sameJSON(merged[set][at].Body, body)
+				if set == setRounds && !c.unchanged && remade(merged[set][at].Body, body) {
+					errs = append(errs, &survey.Error{Fields: []survey.FieldError{{Field: "rounds/" + id, Code: survey.CodeRoundStarted}}})
+				}
 				if set == setInstruments && !c.unchanged && published(merged[set][at].Body) {
 					errs = append(errs, &survey.Error{Fields: []survey.FieldError{{Field: "instruments/" + id, Code: survey.CodePublished}}})
 				}
@@ -178,6 +215,16 @@ func (d documentSets) changes(docs survey.Documents) (map[string][]documentChang
 	}
 	_, err = survey.NewCatalogue(all)
 	return changes, err
+}
+
+// remade reports whether a round that has left its draft would get another
+// instrument or design: its answers would say what nobody said.
+func remade(old, new []byte) bool {
+	var was, is survey.Round
+	if json.Unmarshal(old, &was) != nil || json.Unmarshal(new, &is) != nil {
+		return true
+	}
+	return was.Status != survey.StatusDraft && (was.Instrument != is.Instrument || was.Design != is.Design)
 }
 
 func published(body []byte) bool {

@@ -38,7 +38,10 @@ type Store struct {
 // View is an immutable picture of the staff documents at one moment.
 type View struct {
 	*survey.Catalogue
-	tokens map[string]Token
+	// Revision is another text after each change of the documents, tokens left
+	// aside.
+	Revision string
+	tokens   map[string]Token
 }
 
 // Open starts a Store on an engine: it loads the staff documents and from then
@@ -123,6 +126,7 @@ func (s *Store) Refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	view.Revision = documentRevision(revisions)
 	s.revisions = revisions
 	s.view.Store(view)
 	return nil
