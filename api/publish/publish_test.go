@@ -141,7 +141,7 @@ func TestTable(t *testing.T) {
 		t.Errorf("levels and codes of the item: %q, want %q", got, want)
 	}
 	for _, want := range []string{
-		"small@2", "mean-of-criteria v3 (mean_of_items", "pooled v4", "sex = female", "! Still running",
+		"small@2", "mean-of-criteria v3 (mean_of_items); weights of the factors 1.0000\n", "pooled v4 (pooled)\n", "sex = female", "! Still running",
 		"speaks only of those who answered", "visitors who chose to answer", "results returned 500, covered 470",
 		"QR code (qr) 41, Paper (paper) 9", "Open code of a desk (open) 41", "All at one level (straight_line) 6",
 		"82.50% ≥ 80%", "Undecided (interim); speaks only of those who answered; level 97.5%",

@@ -81,11 +81,15 @@ func (t *table) head() {
 func (t *table) fact(name, text string) { t.printf("%s: %s\n", name, plain(text)) }
 
 func (t *table) method(m stats.MethodHeader) string {
-	weights := make([]string, len(m.FactorWeights))
-	for i := range m.FactorWeights {
-		weights[i] = t.number(&m.FactorWeights[i], 4)
+	text := fmt.Sprintf("%s v%d (%s)", m.Name, m.Version, m.Combine)
+	if len(m.FactorWeights) > 0 {
+		weights := make([]string, len(m.FactorWeights))
+		for i := range m.FactorWeights {
+			weights[i] = t.number(&m.FactorWeights[i], 4)
+		}
+		text += "; " + t.say("trọng số các yếu tố", "weights of the factors") + " " + strings.Join(weights, " ")
 	}
-	return fmt.Sprintf("%s v%d (%s; %s %s)", m.Name, m.Version, m.Combine, t.say("trọng số", "weights"), strings.Join(weights, " "))
+	return text
 }
 
 func (t *table) weighting() {
