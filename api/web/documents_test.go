@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"sipas/api/store"
 	"sipas/survey"
@@ -68,6 +69,14 @@ func TestDocuments(t *testing.T) {
 	if a := put(big); a.status != http.StatusOK {
 		t.Errorf("a large body from staff: %d", a.status)
 	}
+	if a := put(`{"units":[` + strings.Repeat(" ", 8<<20) + `]}`); a.status != http.StatusRequestEntityTooLarge {
+		t.Errorf("a body above the limit: %d", a.status)
+	}
+	for _, rt := range e.server.routes {
+		if rt.method == "PUT" && rt.timeout != 2*time.Minute {
+			t.Errorf("%s has %v", rt.path, rt.timeout)
+		}
+	}
 	if a := e.do(call{method: "PUT", path: "/api/v1/documents", body: big, contentType: typeJSON}); a.status != http.StatusRequestEntityTooLarge {
 		t.Errorf("a large body from nobody: %d", a.status)
 	}
@@ -95,14 +104,14 @@ func TestExport(t *testing.T) {
 		return p
 	}
 	all := read("")
-	if len(all.Responses) != 3 || all.Next != "" || all.Responses[0].ID >= all.Responses[1].ID {
+	if len(all.Responses) != 3 || all.Next != all.Responses[2].ID || all.Responses[0].ID >= all.Responses[1].ID {
 		t.Fatalf("%+v", all)
 	}
 	rest := read("?after=" + all.Responses[1].ID)
 	if len(rest.Responses) != 1 || rest.Responses[0].ID != all.Responses[2].ID {
 		t.Errorf("%+v", rest)
 	}
-	if last := read("?after=" + all.Responses[2].ID); len(last.Responses) != 0 || last.Responses == nil {
+	if last := read("?after=" + all.Responses[2].ID); len(last.Responses) != 0 || last.Responses == nil || last.Next != "" {
 		t.Errorf("%+v", last)
 	}
 	for _, r := range all.Responses {
@@ -138,7 +147,73 @@ func TestExportPages(t *testing.T) {
 			break
 		}
 	}
-	if len(seen) != store.PageSize+700 || pages != 2 {
+	if len(seen) != store.PageSize+700 || pages != 3 {
 		t.Errorf("%d answers on %d pages", len(seen), pages)
+	}
+}
+
+// TestExportShortPage: a page that withdrawals made short is not the end, nor is
+// one that holds nothing of the round that was asked for.
+func TestExportShortPage(t *testing.T) {
+	docs := testDocuments(t)
+	second := docs.Rounds[0]
+	second.ID, second.Units = "r-second", []string{"u4"}
+	docs.Rounds = append(docs.Rounds, second)
+	e := start(t, options{failing: true, docs: &docs})
+	for i := range 7 {
+		body := submission(t, func(m map[string]any) {
+			if i%2 == 1 {
+				m["round"], m["desk"] = second.ID, "X1"
+			}
+		})
+		if a := e.post(body, ""); a.status != http.StatusCreated {
+			t.Fatal(a.body)
+		}
+	}
+	e.engine.page.Store(1)
+	for round, want := range map[string]int{"": 7, testRound: 4, second.ID: 3, "r-closed": 0} {
+		seen, next := map[string]bool{}, ""
+		for {
+			a := e.do(call{path: "/api/v1/responses?round=" + round + "&after=" + next, token: e.tokens[store.RightExport]})
+			var p ResponsePage
+			if err := json.Unmarshal([]byte(a.body), &p); err != nil || a.status != http.StatusOK {
+				t.Fatal(err, a.status, a.body)
+			}
+			for _, r := range p.Responses {
+				seen[r.ID] = true
+				if round != "" && r.Round != round {
+					t.Errorf("an answer of %s among those of %s", r.Round, round)
+				}
+			}
+			if next = p.Next; next == "" {
+				break
+			}
+		}
+		if len(seen) != want {
+			t.Errorf("round %q: %d answers, want %d", round, len(seen), want)
+		}
+	}
+	if a := e.do(call{path: "/api/v1/responses?round=none", token: e.tokens[store.RightExport]}); a.status != http.StatusNotFound || a.errorOf(t).Code != survey.CodeRoundUnknown {
+		t.Errorf("an unknown round: %d %s", a.status, a.body)
+	}
+}
+
+// Two people read the documents and change them: the second is told.
+func TestPutDocumentsIfMatch(t *testing.T) {
+	e := start(t, options{})
+	token := e.tokens[store.RightStaff]
+	etag := e.do(call{path: "/api/v1/documents", token: token}).header.Get("ETag")
+	if etag == "" {
+		t.Fatal("the documents have no ETag")
+	}
+	put := func(name string) answer {
+		return e.do(call{method: "PUT", path: "/api/v1/documents", contentType: typeJSON, token: token, header: map[string]string{"If-Match": etag},
+			body: `{"desks":[{"id":"NEW","unit":"u1","name":{"vi":"` + name + `","en":"New"}}]}`})
+	}
+	if a := put("một"); a.status != http.StatusOK {
+		t.Errorf("the first writer: %d %s", a.status, a.body)
+	}
+	if a := put("hai"); a.status != http.StatusConflict || a.errorOf(t).Code != codeStale {
+		t.Errorf("the second writer: %d %s", a.status, a.body)
 	}
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
-	"sipas/api/store"
 	"sipas/survey"
 )
 
@@ -37,7 +36,8 @@ type ExportedResponse struct {
 }
 
 // ResponsePage is a page of the export, in the order of ids. Next is the value
-// of after for the page that follows, "" at the end.
+// of after for the page that follows, "" at the end. A page may be short, or
+// empty when only one round was asked for, and still have a next one.
 type ResponsePage struct {
 	Responses []ExportedResponse `json:"responses"`
 	Next      string             `json:"next"`
@@ -69,7 +69,8 @@ func ExportResponse(c *survey.Catalogue, r survey.Response) ExportedResponse {
 	return out
 }
 
-// exportResponses gives a page of the stored answers after an id.
+// exportResponses gives a page of the stored answers after an id; of one round
+// when the query names it.
 func (s *Server) exportResponses(r *request) error {
 	var after survey.ID
 	if text := r.Query("after"); text != "" {
@@ -79,20 +80,28 @@ func (s *Server) exportResponses(r *request) error {
 		}
 		after = id
 	}
+	catalogue := s.store.View().Catalogue
+	round := r.Query("round")
+	if round != "" && catalogue.Rounds[round] == nil {
+		return fail(survey.CodeRoundUnknown)
+	}
 	records, err := s.store.ScanResponses(r.context, after)
 	if err != nil {
 		return err
 	}
-	catalogue := s.store.View().Catalogue
 	page := ResponsePage{Responses: make([]ExportedResponse, 0, len(records))}
 	for _, record := range records {
 		response, err := record.Response()
 		if err != nil {
 			return err
 		}
+		if round != "" && response.Round != round {
+			continue
+		}
 		page.Responses = append(page.Responses, ExportResponse(catalogue, response))
 	}
-	if len(records) == store.PageSize {
+	// Only an empty page is the end: withdrawals make pages short.
+	if len(records) > 0 {
 		page.Next = records[len(records)-1].ID().String()
 	}
 	body, err := json.Marshal(page)

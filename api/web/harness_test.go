@@ -367,6 +367,8 @@ type failing struct {
 	mu   sync.Mutex
 	err  error
 	gate chan struct{}
+	// page bounds what a scan gives, as withdrawals do; 0 does not.
+	page atomic.Int32
 	// waiting counts appends that stand at the gate.
 	waiting atomic.Int32
 }
@@ -433,6 +435,9 @@ func (f *failing) FindReceipt(ctx context.Context, log *store.Log, receipt []byt
 func (f *failing) Scan(ctx context.Context, log *store.Log, after store.ID, limit int) ([]store.Entry, error) {
 	if _, err := f.state(); err != nil {
 		return nil, err
+	}
+	if page := int(f.page.Load()); page > 0 {
+		limit = page
 	}
 	return f.Engine.Scan(ctx, log, after, limit)
 }
