@@ -66,6 +66,11 @@ func TestBadInput(t *testing.T) {
 		{name: "trailing garbage", body: good + "x", status: 400, code: codeTrailing},
 		{name: "two objects", body: good + good, status: 400, code: codeTrailing},
 		{name: "a key twice", body: strings.Replace(good, `"c01":4`, `"c01":4,"c01":5`, 1), status: 400, code: codeRepeatedKey, field: "c01", fieldCode: survey.CodeDuplicate},
+		{name: "a key twice, in capitals", body: strings.Replace(good, `"answers"`, `"ANSWERS":{"c01":1},"answers"`, 1), status: 400, code: codeRepeatedKey, field: "answers", fieldCode: survey.CodeDuplicate},
+		{name: "a key twice, escaped", body: strings.Replace(good, `"answers"`, `"answer\u0073":{"c01":1},"answers"`, 1), status: 400, code: codeRepeatedKey, field: "answers", fieldCode: survey.CodeDuplicate},
+		{name: "an empty key twice", body: strings.Replace(good, `"answers"`, `"":1,"":2,"answers"`, 1), status: 400, code: codeRepeatedKey},
+		{name: "id as a number", body: set("id", 5), status: 422, code: codeInvalid, field: "id", fieldCode: survey.CodeInvalid},
+		{name: "id as a number, imported", body: set("id", 5), token: imports, status: 422, code: codeInvalid, field: "id", fieldCode: survey.CodeInvalid},
 		{name: "invalid UTF-8", body: strings.Replace(good, `"desk"`, `"comment":"`+"\xff\xfe"+`","desk"`, 1), status: 400, code: codeBodyUTF8},
 		{name: "UTF-16", body: "\xff\xfe{\x00}\x00", status: 400, code: codeBodyUTF8},
 		{name: "no content type", body: good, contentType: "-", status: 415, code: codeContentType},
@@ -132,7 +137,7 @@ func TestBadInput(t *testing.T) {
 func TestBatchInvalid(t *testing.T) {
 	e := start(t, options{})
 	good := submission(t, nil)
-	items := []string{good, `5`, `null`, submission(t, func(m map[string]any) { m["desk"] = "NOPE" }), good, submission(t, func(m map[string]any) { m["version"] = "x" })}
+	items := []string{good, `{"id":5}`, `null`, submission(t, func(m map[string]any) { m["desk"] = "NOPE" }), good, submission(t, func(m map[string]any) { m["version"] = "x" })}
 	a := e.post("["+strings.Join(items, ",")+"]", e.tokens[store.RightImport])
 	if a.status != http.StatusOK {
 		t.Fatal(a.status, a.body)
@@ -141,6 +146,9 @@ func TestBatchInvalid(t *testing.T) {
 		if got := outcomesOf(t, a)[i].Outcome; got != want {
 			t.Errorf("item %d: %s, want %s", i, got, want)
 		}
+	}
+	if strings.Contains(a.body, "Submission") || !strings.Contains(a.body, `"field":"id"`) {
+		t.Errorf("the field is not named: %s", a.body)
 	}
 	if n := len(e.stored()); n != 1 {
 		t.Errorf("%d answers stored, want 1", n)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
@@ -72,17 +73,32 @@ var outcomeStatus = map[store.Outcome]int{
 	store.Withdrawn: fiber.StatusGone,
 }
 
-// appendOutcome writes what became of one submission. Only whoever has the
-// answer stored gets its receipt: an id alone must not be enough to withdraw.
+// receiptAgain is for how long after the hour of its id an answer that is sent
+// again gets its receipt again: enough for whoever lost the first answer on the
+// way. Later only somebody who reads exports sends it, and must not be able to
+// withdraw what others said.
+const receiptAgain = 3 * time.Hour
+
+// receipt is the code that withdraws an answer, "" for whoever may not have it:
+// an id, or a copy of the answer, must not be enough to withdraw it.
+func (s *Server) receipt(id survey.ID, outcome store.Outcome) string {
+	age := survey.Hour(s.cfg.Now()).Sub(survey.IDHour(id))
+	if outcome == store.Stored || outcome == store.Duplicate && age >= 0 && age <= receiptAgain {
+		return s.store.Receipt(id)
+	}
+	return ""
+}
+
+// appendOutcome writes what became of one submission.
 func (s *Server) appendOutcome(b []byte, id survey.ID, outcome store.Outcome) []byte {
 	b = append(b, `{"outcome":"`...)
 	b = append(b, outcome.String()...)
 	b = append(b, `","id":"`...)
 	b = append(b, id.String()...)
 	b = append(b, '"')
-	if outcome == store.Stored || outcome == store.Duplicate {
+	if receipt := s.receipt(id, outcome); receipt != "" {
 		b = append(b, `,"receipt":"`...)
-		b = append(b, s.store.Receipt(id)...)
+		b = append(b, receipt...)
 		b = append(b, '"')
 	}
 	return append(b, '}')
@@ -93,7 +109,7 @@ func decode(body []byte, into any) error {
 	if err := json.Unmarshal(body, into); err != nil {
 		return decodeFailure(body, err)
 	}
-	if key := repeatedKey(body); key != "" {
+	if key, twice := repeatedKey(body); twice {
 		return &failure{code: codeRepeatedKey, fields: []survey.FieldError{{Field: key, Code: survey.CodeDuplicate}}}
 	}
 	return nil
@@ -106,7 +122,9 @@ func decodeFailure(body []byte, err error) error {
 		if kind.Field == "" {
 			return &failure{code: codeMalformedJSON, cause: err}
 		}
-		return &survey.Error{Fields: []survey.FieldError{{Field: kind.Field, Code: survey.CodeInvalid, Detail: "not a " + kind.Type.String()}}}
+		// The embedded struct of an import is no member of the JSON.
+		field := strings.TrimPrefix(kind.Field, "Submission.")
+		return &survey.Error{Fields: []survey.FieldError{{Field: field, Code: survey.CodeInvalid, Detail: "not a " + kind.Type.String()}}}
 	}
 	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
 		return &survey.Error{Fields: []survey.FieldError{{Field: strings.Trim(name, `"`), Code: survey.CodeInvalid, Detail: "unknown"}}}
