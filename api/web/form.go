@@ -181,11 +181,11 @@ func (s *Server) postForm(r *request) error {
 		return err
 	}
 	t := readForm(r.Request().PostArgs())
-	sub := t.submission(desk.ID, r.language())
+	sub := t.submission(desk.ID, s.formLanguage(r, t))
 	id, outcome, err := s.acceptForm(r, t, sub)
 	switch outcome {
 	case store.Stored, store.Duplicate:
-		return s.thanks(r, desk, id)
+		return s.thanks(r, desk, s.receipt(id, outcome))
 	case store.Withdrawn:
 		return s.render(r, fiber.StatusGone, "message", s.messagePage(r, "withdrawn"))
 	case store.Conflict:
@@ -244,8 +244,19 @@ func readForm(args *fasthttp.Args) *typed {
 	return t
 }
 
+// formLanguage is the language in which a posted form was read: that of the page,
+// or the instrument's first where it does not have that one.
+func (s *Server) formLanguage(r *request, t *typed) string {
+	version, _ := strconv.Atoi(t.version)
+	in := s.store.View().Instruments[survey.InstrumentKey(t.instrument, version)]
+	if in == nil || slices.Contains(in.Languages, r.language()) {
+		return r.language()
+	}
+	return in.Languages[0]
+}
+
 // submission is the form as every door's submission. The desk comes from the
-// path, the language is that of the page.
+// path.
 func (t *typed) submission(desk, lang string) survey.Submission {
 	sub := survey.Submission{ID: t.id, Round: t.round, Desk: desk, Instrument: t.instrument, Answers: map[string]survey.Answer{},
 		Field: t.field, Filing: t.filing, Profile: t.profile, Helped: t.helped, Comment: t.comment, Language: lang}
@@ -342,15 +353,16 @@ func (s *Server) renderForm(r *request, status int, f *form) error {
 
 // thanks is the data of page/thanks.html.
 type thanks struct {
+	// Receipt is "" for an answer that was stored long ago.
 	Receipt         string
 	Unit            survey.Text
 	Hotline, Leader string
 }
 
 // thanks ends a visit: the receipt, and whom to turn to. Sending the same form
-// again shows the same page.
-func (s *Server) thanks(r *request, desk *survey.Desk, id survey.ID) error {
-	d := thanks{Receipt: s.store.Receipt(id), Unit: s.unitName(desk.Unit)}
+// again soon shows the same page.
+func (s *Server) thanks(r *request, desk *survey.Desk, receipt string) error {
+	d := thanks{Receipt: receipt, Unit: s.unitName(desk.Unit)}
 	if u := s.store.View().Units[desk.Unit]; u != nil {
 		d.Hotline, d.Leader = u.Hotline, u.Leader
 	}

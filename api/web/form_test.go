@@ -141,6 +141,29 @@ func TestFormStored(t *testing.T) {
 	}
 }
 
+// TestFormLanguage: whoever reads the page in a language that the instrument
+// does not have can send the form all the same.
+func TestFormLanguage(t *testing.T) {
+	docs := testDocuments(t)
+	docs.Instruments[0].Languages = []string{"vi"}
+	e := start(t, options{docs: &docs})
+	for _, lang := range []string{"vi", "en"} {
+		if a := e.postForm(formValues(e, testDesk), "?lang="+lang); a.status != http.StatusOK || !strings.Contains(a.body, e.server.texts.say(lang, "thanks.title")) {
+			t.Errorf("%s: %d %.300s", lang, a.status, a.body)
+		}
+	}
+	for _, r := range e.stored() {
+		if r.Language != "vi" {
+			t.Errorf("stored as %q", r.Language)
+		}
+	}
+	v := formValues(e, testDesk)
+	v.Set("version", "99")
+	if a := e.postForm(v, "?lang=en"); a.status != http.StatusUnprocessableEntity {
+		t.Errorf("another version: %d", a.status)
+	}
+}
+
 func idOn(t testing.TB, a answer) string {
 	t.Helper()
 	_, rest, ok := strings.Cut(a.body, `name="id" value="`)

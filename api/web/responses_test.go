@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -57,6 +58,52 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
+// TestReceiptAgain: an answer that is sent again gets its receipt only for as
+// long as somebody may have lost it on the way. Later whoever reads exports could
+// withdraw by it what others said.
+func TestReceiptAgain(t *testing.T) {
+	var late atomic.Int64
+	e := start(t, options{config: func(c *Config) { c.Now = func() time.Time { return testNow().Add(time.Duration(late.Load())) } }})
+	body, v := submission(t, nil), formValues(e, testDesk)
+	receipt, shown := e.post(body, "").outcome(t).Receipt, receiptOn(t, e.postForm(v, ""))
+	if receipt == "" {
+		t.Fatal("no receipt")
+	}
+	for _, c := range []struct {
+		late  time.Duration
+		again bool
+	}{{0, true}, {3 * time.Hour, true}, {4 * time.Hour, false}, {72 * time.Hour, false}, {-time.Hour, false}} {
+		late.Store(int64(c.late))
+		a := e.post(body, "")
+		if o := a.outcome(t); o.Outcome != "duplicate" || (o.Receipt == receipt) != c.again || strings.Contains(a.body, "receipt") != c.again {
+			t.Errorf("after %v: %s", c.late, a.body)
+		}
+		batch := e.post("["+body+"]", e.tokens[store.RightImport])
+		if strings.Contains(batch.body, receipt) != c.again {
+			t.Errorf("after %v, imported: %s", c.late, batch.body)
+		}
+		page := e.postForm(v, "?lang=vi")
+		if page.status != http.StatusOK || strings.Contains(page.body, shown) != c.again || strings.Contains(page.body, e.server.texts.say("vi", "thanks.receipt_before")) == c.again ||
+			strings.Contains(page.body, "<output>") != c.again || !strings.Contains(page.body, "0255 000 111") {
+			t.Errorf("the page after %v: %d %.300s", c.late, page.status, page.body)
+		}
+	}
+}
+
+// TestContentEncoding: a packed body is refused unread.
+func TestContentEncoding(t *testing.T) {
+	e := start(t, options{})
+	for _, encoding := range []string{"gzip", "br", "identity"} {
+		a := e.do(call{method: "POST", path: "/api/v1/responses", body: submission(t, nil), contentType: typeJSON, header: map[string]string{"Content-Encoding": encoding}})
+		if a.status != http.StatusUnsupportedMediaType || a.errorOf(t).Code != codeContentType {
+			t.Errorf("%s: %d %s", encoding, a.status, a.body)
+		}
+	}
+	if n := len(e.stored()); n != 0 {
+		t.Errorf("%d answers stored", n)
+	}
+}
+
 // TestForgedFields: whatever a body says about its origin changes nothing.
 func TestForgedFields(t *testing.T) {
 	e := start(t, options{})
@@ -64,10 +111,13 @@ func TestForgedFields(t *testing.T) {
 		m["channel"], m["door"], m["flags"], m["received"] = "kiosk", "slip", []string{"straight_line"}, "2020-01-01T00"
 		m["answered"], m["unit"], m["draw"] = "2020-01-01", "u2", map[string]any{"stratum": "a", "psu": "b", "weight": 9}
 		m["source"], m["row"], m["digest"], m["receipt"], m["module"] = "a", "1", "x", "y", "z"
-		m["Channel"], m["DOOR"] = "paper", "staff"
 		m["answers"].(map[string]any)["c01"] = 5 // not one level throughout, which is flagged
 	}
-	for _, token := range []string{"", e.tokens[store.RightSubmit]} {
+	inCapitals := func(m map[string]any) {
+		m["Channel"], m["DOOR"], m["FLAGS"], m["Received"], m["ANSWERED"], m["Unit"] = "paper", "staff", []string{"straight_line"}, "2020-01-01T00", "2020-01-01", "u2"
+		m["answers"].(map[string]any)["c01"] = 5
+	}
+	for token, forged := range map[string]func(map[string]any){"": forged, e.tokens[store.RightSubmit]: inCapitals} {
 		if a := e.post(submission(t, forged), token); a.status != http.StatusCreated {
 			t.Fatal(a.status, a.body)
 		}
