@@ -128,13 +128,22 @@ type bar struct {
 // barWidth is the width of a drawing: two units a percentage point.
 const barWidth = 200
 
-// Bar prepares the drawing of a group: weighted where there are weights, else
-// unweighted.
-func (p *page) Bar(g stats.Group) bar {
-	f := g.Weighted
-	if f.Value == nil {
-		f = g.Unweighted
+// unweighted is the kind of weighting of a report without weights.
+const unweighted = "none"
+
+// Headline is the figure of a group that the report stands for: the weighted
+// one, the unweighted one only where the report has no weights at all. A group
+// that the weights leave out has no figure, and never the other one instead.
+func (p *page) Headline(weighting string, g stats.Group) stats.Figure {
+	if weighting == unweighted {
+		return g.Unweighted
 	}
+	return g.Weighted
+}
+
+// Bar prepares the drawing of a group's headline.
+func (p *page) Bar(weighting string, g stats.Group) bar {
+	f := p.Headline(weighting, g)
 	onScale := func(v float64) float64 { return min(max(v, 0), 100) }
 	at := func(v float64) string {
 		return strconv.FormatFloat(math.Round(onScale(v)*barWidth)/100, 'f', -1, 64)

@@ -101,20 +101,55 @@ func TestFigures(t *testing.T) {
 	}
 }
 
+// TestHeadline: the unweighted value stands for the report only where it has no
+// weights at all; one that the weights leave out has no value, and says why.
+func TestHeadline(t *testing.T) {
+	n := func(v float64) *float64 { return &v }
+	report := &stats.Report{Level: 95, Total: stats.Group{Unweighted: stats.Figure{Value: n(77.77), Low: n(70), High: n(80)}}}
+	e := start(t, options{reports: &fakeReports{report: report}})
+	cookie := e.signedIn(e.tokens["full"])
+	for _, c := range []struct {
+		kind     string
+		weighted stats.Figure
+		want     string
+	}{
+		{"post_stratified", stats.Figure{Reason: stats.ReasonUncovered}, "–"}, {"post_stratified", stats.Figure{Value: n(66.66)}, "66.66%"},
+		{"design", stats.Figure{Reason: stats.ReasonUncovered}, "–"}, {"none", stats.Figure{Reason: stats.ReasonUncovered}, "77.77%"},
+	} {
+		report.Weighting.Kind, report.Total.Weighted = c.kind, c.weighted
+		page := e.do(call{path: "/reports/" + testRound + "?lang=en", cookie: cookie}).body
+		_, page, _ = strings.Cut(page, `<div class="big">`)
+		headline, rest, _ := strings.Cut(page, `</div>`)
+		_, chart, _ := strings.Cut(rest, `<div class="chart">`)
+		chart, _, _ = strings.Cut(chart, `</div>`)
+		if !strings.Contains(headline, `<p class="value">`+c.want+`</p>`) {
+			t.Errorf("%s, %+v: %s", c.kind, c.weighted, headline)
+		}
+		left := c.want == "–"
+		if strings.Contains(headline, e.server.texts.say("en", "reason.uncovered")) != left || strings.Contains(headline, "77.77") == (c.kind != "none") || strings.Contains(chart, `class="fill"`) == left {
+			t.Errorf("%s, %+v: %s %s", c.kind, c.weighted, headline, chart)
+		}
+	}
+}
+
 // TestBar draws on a scale of two units a point, and never outside.
 func TestBar(t *testing.T) {
 	n := func(v float64) *float64 { return &v }
 	met := stats.Met
 	p := &page{Lang: "en", texts: loadTexts()}
 	g := stats.Group{Verdict: stats.Decision{Verdict: &met, Target: 80}, Weighted: stats.Figure{Value: n(82.5), Low: n(79), High: n(104)}}
-	b := p.Bar(g)
+	b := p.Bar("design", g)
 	if b.Value != "165" || b.Low != "158" || b.High != "200" || b.Target != "160" || b.Span != "42" || b.Class != "v-met" || !strings.Contains(b.Label, "82.50%") {
 		t.Errorf("%+v", b)
 	}
-	if b := p.Bar(stats.Group{}); b.Has || b.HasInterval || b.Class != "v-none" {
+	if b := p.Bar("design", stats.Group{}); b.Has || b.HasInterval || b.Class != "v-none" {
 		t.Errorf("nothing: %+v", b)
 	}
-	if b := p.Bar(stats.Group{Unweighted: stats.Figure{Value: n(50)}}); b.Value != "100" || b.HasInterval {
+	left := stats.Group{Unweighted: stats.Figure{Value: n(50)}}
+	if b := p.Bar("none", left); b.Value != "100" || b.HasInterval {
 		t.Errorf("unweighted: %+v", b)
+	}
+	if b := p.Bar("post_stratified", left); b.Has {
+		t.Errorf("left out of the weights: %+v", b)
 	}
 }
