@@ -13,7 +13,7 @@ import (
 // TestHeaders: every answer carries the security headers, errors included.
 func TestHeaders(t *testing.T) {
 	e := start(t, options{})
-	calls := []call{{path: "/nowhere"}, {method: "DELETE", path: "/s"}, {method: "POST", path: "/api/v1/responses", body: "{", contentType: typeJSON}, {path: "/s/NOPE"}, {method: "HEAD", path: "/s/" + testDesk},
+	calls := []call{{path: "/nowhere"}, {method: "DELETE", path: "/s"}, {method: "POST", path: "/api/v1/responses", body: "{", contentType: typeJSON}, {path: "/s/NOPE"}, {method: "BREW", path: "/s/" + testDesk}, {method: "BREW", path: "/api/v1/responses"}, {method: "HEAD", path: "/s/" + testDesk},
 		{method: "POST", path: "/api/v1/responses", body: strings.Repeat("x", smallBody+1), contentType: typeJSON}}
 	for _, rt := range e.server.routes {
 		calls = append(calls, call{method: rt.method, path: address(e.server, rt), contentType: rt.accepts})
@@ -74,6 +74,8 @@ func TestNotFound(t *testing.T) {
 		{call{method: "DELETE", path: "/s/" + testDesk, header: map[string]string{"Accept": "text/html"}}, 405, false},
 		{call{method: "PATCH", path: "/api/v1/responses"}, 405, true},
 		{call{method: "OPTIONS", path: "/api/v1/responses"}, 405, true},
+		{call{method: "BREW", path: "/api/v1/responses"}, 400, true},
+		{call{method: "BREW", path: "/s/" + testDesk, header: map[string]string{"Accept": "text/html"}}, 400, false},
 	} {
 		a := e.do(c.call)
 		if a.status != c.status || strings.HasPrefix(a.header.Get("Content-Type"), "application/json") != c.json {
@@ -103,11 +105,12 @@ func TestLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	e.do(call{path: link.RequestURI()})
+	e.do(call{method: "BREW" + strings.ToUpper(secret), path: "/s"})
 	log := e.log.String()
-	if !regexp.MustCompile(`msg=request method=POST route=/s/\{desk\} status=200 duration=\S+ bytes=\d+ request_id=` + page.header.Get("X-Request-Id")).MatchString(log) {
+	if !regexp.MustCompile(`time=\S+:\d\d(\.000)?(Z|[+-]\d\d:\d\d) level=INFO msg=request method=POST route=/s/\{desk\} status=200 duration=(0s|\d+ms) request_id=` + page.header.Get("X-Request-Id")).MatchString(log) {
 		t.Errorf("no line for the form: %s", log)
 	}
-	for what, bad := range map[string]string{"an answer": secret, "a token": e.tokens[store.RightSubmit], "an id": o.ID, "a receipt": o.Receipt, "a form's id": v.Get("id"),
+	for what, bad := range map[string]string{"an answer": secret, "a method": "BREW", "a token": e.tokens[store.RightSubmit], "an id": o.ID, "a receipt": o.Receipt, "a form's id": v.Get("id"),
 		"an address": "127.0.0.1", "a forwarded address": "203.0.113.9", "a ticket": link.Query().Get("t"), "a desk": testDesk + " ", "a query": "fbclid"} {
 		if strings.Contains(log, bad) {
 			t.Errorf("the log holds %s", what)

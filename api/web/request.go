@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,6 +69,9 @@ func (s *Server) run(r *request) (err error) {
 func (s *Server) unrouted(c *fiber.Ctx, err error) error {
 	started := time.Now()
 	r := &request{Ctx: c, s: s, id: s.newRequestID(), route: &route{method: c.Method(), pattern: "(none)"}}
+	if !slices.Contains(fiber.DefaultMethods, r.route.method) {
+		r.route.method = "(unknown)"
+	}
 	path := string(c.Request().URI().Path())
 	r.route.page = !strings.HasPrefix(path, "/api/") && strings.Contains(c.Get(fiber.HeaderAccept), "text/html")
 	s.setHeaders(r)
@@ -85,15 +89,27 @@ func (s *Server) newRequestID() string {
 }
 
 // logAccess writes one line a request. No address, no path with a code in it,
-// no query and no body: nothing that says who answered or what.
+// no query and no body: nothing that says who answered or what. On citizens'
+// routes the size is left out, which would tell the desk, and the time is no
+// finer than the second.
 func (s *Server) logAccess(r *request, started time.Time) {
 	if !s.cfg.Log.Enabled(context.Background(), slog.LevelInfo) {
 		return
 	}
-	s.cfg.Log.LogAttrs(context.Background(), slog.LevelInfo, "request",
-		slog.String("method", r.route.method), slog.String("route", r.route.pattern),
-		slog.Int("status", r.Response().StatusCode()), slog.Duration("duration", time.Since(started)),
-		slog.Int("bytes", len(r.Response().Body())), slog.String("request_id", r.id))
+	now := time.Now()
+	took := now.Sub(started).Round(time.Millisecond)
+	if r.route.citizen {
+		now = now.Truncate(time.Second)
+	}
+	line := slog.NewRecord(now, slog.LevelInfo, "request", 0)
+	line.AddAttrs(slog.String("method", r.route.method), slog.String("route", r.route.pattern),
+		slog.Int("status", r.Response().StatusCode()), slog.Duration("duration", took))
+	if !r.route.citizen {
+		line.AddAttrs(slog.Int("bytes", len(r.Response().Body())))
+	}
+	line.AddAttrs(slog.String("request_id", r.id))
+	// Whoever answers cannot do anything about a log that is full.
+	_ = s.cfg.Log.Handler().Handle(context.Background(), line)
 }
 
 // checkContentType refuses a body of another type than the route takes, and an

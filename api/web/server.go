@@ -6,10 +6,12 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	"sipas/api/analysis"
 	"sipas/api/store"
@@ -109,6 +111,7 @@ func New(cfg Config, st *store.Store, reports Reports) *Server {
 		ErrorHandler:            s.unrouted,
 	})
 	s.app.Server().HeaderReceived = s.requestConfig
+	s.app.Server().Handler = s.knownMethods(s.app.Server().Handler)
 	for i := range s.routes {
 		rt := &s.routes[i]
 		s.app.Add(rt.method, rt.path, s.serve(rt))
@@ -117,6 +120,21 @@ func New(cfg Config, st *store.Store, reports Reports) *Server {
 		}
 	}
 	return s
+}
+
+// knownMethods refuses a method that Fiber does not know; by itself Fiber would
+// answer without our headers.
+func (s *Server) knownMethods(next fasthttp.RequestHandler) fasthttp.RequestHandler {
+	return func(ctx *fasthttp.RequestCtx) {
+		if slices.Contains(fiber.DefaultMethods, string(ctx.Method())) {
+			next(ctx)
+			return
+		}
+		c := s.app.AcquireCtx(ctx)
+		defer s.app.ReleaseCtx(c)
+		// It never fails: it is what answers failures.
+		_ = s.unrouted(c, fiber.ErrBadRequest)
+	}
 }
 
 // Serve answers requests on ln until Shutdown; it closes ln.
