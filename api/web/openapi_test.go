@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"maps"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +16,7 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 
 	"sipas/api/store"
+	"sipas/stats"
 	"sipas/survey"
 )
 
@@ -73,6 +76,36 @@ func TestOpenAPIRoutes(t *testing.T) {
 	}
 }
 
+// TestOpenAPIReport: the schemas of the report have the fields of the types that
+// are written, neither more nor less, and leave its reasons open.
+func TestOpenAPIReport(t *testing.T) {
+	schemas := document(t).Components.Schemas
+	for _, v := range []any{stats.Report{}, stats.RoundHeader{}, stats.MethodHeader{}, stats.Notice{}, stats.Counts{}, stats.Weighting{}, stats.CellFigures{},
+		stats.CellMember{}, stats.Group{}, stats.Decision{}, stats.Figure{}, stats.MethodFigures{}, stats.FactorFigures{}, stats.ItemFigures{}} {
+		typ := reflect.TypeOf(v)
+		schema := schemas[typ.Name()].Value
+		var written, required []string
+		for field := range typ.Fields() {
+			name, option, _ := strings.Cut(field.Tag.Get("json"), ",")
+			written = append(written, name)
+			if option == "" {
+				required = append(required, name)
+			}
+		}
+		slices.Sort(written)
+		slices.Sort(required)
+		if documented := slices.Sorted(maps.Keys(schema.Properties)); !slices.Equal(documented, written) {
+			t.Errorf("%s: documented %q, written %q", typ.Name(), documented, written)
+		}
+		if documented := slices.Sorted(slices.Values(schema.Required)); !slices.Equal(documented, required) {
+			t.Errorf("%s: documented as always there %q, written %q", typ.Name(), documented, required)
+		}
+		if reason := schema.Properties["reason"]; reason != nil && reason.Value.Enum != nil {
+			t.Errorf("%s: no reason may be added", typ.Name())
+		}
+	}
+}
+
 // TestOpenAPICodes: every code of the table of statuses that the API can answer
 // is in the document.
 func TestOpenAPICodes(t *testing.T) {
@@ -129,7 +162,13 @@ func TestOpenAPIResponses(t *testing.T) {
 		{"batch", e, call{method: "POST", path: "/api/v1/responses", body: "[" + first + "," + one(nil) + `,{"id":"x","answers":{"c01":9}}]`, contentType: json, token: imports}, 200, true},
 		{"store away", broken, call{method: "POST", path: "/api/v1/responses", body: submission(t, nil), contentType: json}, 503, false},
 		{"batch, store away", broken, call{method: "POST", path: "/api/v1/responses", body: "[" + submission(t, nil) + "]", contentType: json, token: broken.tokens[store.RightImport]}, 503, false},
+		{"imported by itself", e, call{method: "POST", path: "/api/v1/responses", body: one(func(m map[string]any) {
+			delete(m, "id")
+			m["source"], m["row"], m["answered"], m["channel"] = "paper.csv", "7", "2026-11-10", "paper"
+		}), contentType: json, token: imports}, 201, false},
 		{"export", e, call{path: "/api/v1/responses", token: e.tokens[store.RightExport]}, 200, false},
+		{"export of a round", e, call{path: "/api/v1/responses?round=demo", token: e.tokens[store.RightExport]}, 200, false},
+		{"export of no round", e, call{path: "/api/v1/responses?round=none", token: e.tokens[store.RightExport]}, 404, false},
 		{"export from a wrong id", e, call{path: "/api/v1/responses?after=x", token: e.tokens[store.RightExport]}, 422, true},
 		{"rounds", e, call{path: "/api/v1/rounds", token: full}, 200, false},
 		{"report", e, call{path: "/api/v1/rounds/demo/report", token: full}, 200, false},
