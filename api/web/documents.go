@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
@@ -11,12 +12,13 @@ import (
 	"sipas/survey"
 )
 
-// getDocuments gives all staff documents.
+// getDocuments gives all staff documents, and their revision as ETag.
 func (s *Server) getDocuments(r *request) error {
-	docs, err := s.store.Documents()
+	docs, revision, err := s.store.DocumentsAt()
 	if err != nil {
 		return err
 	}
+	r.Set(fiber.HeaderETag, `"`+revision+`"`)
 	body, err := json.Marshal(docs)
 	if err != nil {
 		return err
@@ -32,7 +34,8 @@ type putResult struct {
 	Unchanged int `json:"unchanged"`
 }
 
-// putDocuments adds staff documents and replaces those of the same id. An
+// putDocuments adds staff documents and replaces those of the same id. With
+// If-Match, only when nobody changed any document since that ETag. An
 // unknown field is refused: it is a misspelt one.
 func (s *Server) putDocuments(r *request) error {
 	body := r.Request().Body()
@@ -51,7 +54,8 @@ func (s *Server) putDocuments(r *request) error {
 	if _, err := d.Token(); err != io.EOF {
 		return fail(codeTrailing)
 	}
-	result, err := s.store.PutDocuments(r.context, docs)
+	revision := strings.Trim(strings.TrimPrefix(r.Get(fiber.HeaderIfMatch), "W/"), `"`)
+	result, err := s.store.PutDocumentsAt(r.context, docs, revision)
 	if err != nil {
 		return err
 	}
