@@ -263,7 +263,7 @@ func (w *writer) response(g *stats.Group, d *stats.Domain, target float64) {
 	}
 	rate := float64(d.N) / d.Population
 	g.ResponseRate = percent(rate)
-	if headline := w.headline(g, d); headline.Value != nil && rate < 1 {
+	if headline := w.headline(g); headline.Value != nil && rate < 1 {
 		g.TippingPoint = percent((target/100 - rate**headline.Value/100) / (1 - rate))
 	}
 }
@@ -277,10 +277,15 @@ func (w *writer) wholePersons() bool {
 	return w.plan.By != stats.ByPerson && w.plan.By != stats.ByDay
 }
 
-// headline is the figure that is compared with the target: the weighted one, or
-// the unweighted one where the round has no population figures at all.
-func (w *writer) headline(g *stats.Group, d *stats.Domain) stats.Figure {
-	if d.WeightedReason == stats.ReasonNoPopulation {
+// unweighted reports whether nothing in the round can be weighted: then, and
+// only then, unweighted figures are compared with the target and ranked.
+func (w *writer) unweighted() bool {
+	return w.plan.Design == stats.Visitors && w.result.WeightRatio == 0
+}
+
+// headline is the figure that is compared with the target.
+func (w *writer) headline(g *stats.Group) stats.Figure {
+	if w.unweighted() {
 		return g.Unweighted
 	}
 	return g.Weighted
@@ -291,13 +296,13 @@ func (w *writer) decide(g *stats.Group, d *stats.Domain, target float64) stats.D
 	looks := max(1, w.round.Looks)
 	alpha := (1 - level) / float64(looks)
 	v := stats.Decision{Target: target, Basis: w.basis(), Interim: w.interim, Level: round10(100 * (1 - alpha))}
-	headline := w.headline(g, d)
+	headline := w.headline(g)
 	if headline.Value != nil {
 		reaches := *headline.Value >= target
 		v.ReachesTarget = &reaches
 	}
 	estimates := d.Weighted
-	if d.WeightedReason == stats.ReasonNoPopulation {
+	if w.unweighted() {
 		estimates = d.Unweighted
 	}
 	say := func(verdict stats.Verdict) stats.Decision {
@@ -312,6 +317,9 @@ func (w *writer) decide(g *stats.Group, d *stats.Domain, target float64) stats.D
 		return say(stats.TooFew)
 	case d.Incomplete:
 		v.Reason = stats.ReasonIncomplete
+		return v
+	case estimates == nil && d.WeightedReason == stats.ReasonNoPopulation:
+		v.Reason = d.WeightedReason
 		return v
 	case estimates == nil || !estimates.Index[w.plan.Headline].HasCI:
 		return say(stats.TooFew)
@@ -333,13 +341,9 @@ func (w *writer) decide(g *stats.Group, d *stats.Domain, target float64) stats.D
 func (w *writer) rank(groups []stats.Group) {
 	// Weighted and unweighted values do not compare: where the round has
 	// weights, a group without them has no rank.
-	unweighted := w.plan.Design == stats.Visitors && w.result.WeightRatio == 0
 	value := func(g *stats.Group) float64 {
-		switch {
-		case g.Weighted.Value != nil:
-			return *g.Weighted.Value
-		case unweighted && g.Unweighted.Value != nil:
-			return *g.Unweighted.Value
+		if v := w.headline(g).Value; v != nil {
+			return *v
 		}
 		return -1
 	}
