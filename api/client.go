@@ -32,7 +32,7 @@ func newClient(f serviceFlags) (*client, error) {
 	if f.AccessToken == "" {
 		return nil, errors.New("--url needs --token (or SIPAS_TOKEN)")
 	}
-	return &client{base: base, token: f.AccessToken, http: &http.Client{Timeout: 2 * time.Minute}}, nil
+	return &client{base: base, token: f.AccessToken, http: &http.Client{Timeout: 3 * time.Minute}}, nil
 }
 
 // serviceError is what the service answered in place of a result.
@@ -145,9 +145,10 @@ func (c *client) putDocuments(ctx context.Context, d survey.Documents) (store.Pu
 	return result, err
 }
 
-func (c *client) responses(ctx context.Context, after string) (web.ResponsePage, error) {
+func (c *client) responses(ctx context.Context, round, after string) (web.ResponsePage, error) {
 	var page web.ResponsePage
-	err := c.do(ctx, http.MethodGet, "/api/v1/responses?after="+url.QueryEscape(after), nil, &page, false)
+	query := url.Values{"round": {round}, "after": {after}}
+	err := c.do(ctx, http.MethodGet, "/api/v1/responses?"+query.Encode(), nil, &page, false)
 	return page, err
 }
 

@@ -79,14 +79,11 @@ func export(ctx context.Context, w io.Writer, source exportSource, round string)
 	}
 	n := 0
 	for after := (survey.ID{}); ; {
-		page, more, err := source.page(ctx, after)
+		page, next, err := source.page(ctx, round, after)
 		if err != nil {
 			return n, err
 		}
 		for i := range page {
-			if page[i].Round != round {
-				continue
-			}
 			cells, err := table.cells(&page[i])
 			if err != nil {
 				return n, err
@@ -97,10 +94,10 @@ func export(ctx context.Context, w io.Writer, source exportSource, round string)
 			}
 			n++
 		}
-		if !more {
+		if next == (survey.ID{}) {
 			break
 		}
-		after = page[len(page)-1].ID
+		after = next
 	}
 	out.Flush()
 	return n, out.Error()

@@ -13,9 +13,10 @@ import (
 // service.
 type exportSource interface {
 	catalogue(ctx context.Context) (*survey.Catalogue, error)
-	// page returns the answers after an id, in the order of ids, and whether
-	// there may be more.
-	page(ctx context.Context, after survey.ID) (page []survey.Response, more bool, err error)
+	// page returns the next answers of a round after an id, in the order of
+	// ids, and the id after which to go on; the zero id ends. A page may be
+	// empty in the middle.
+	page(ctx context.Context, round string, after survey.ID) (page []survey.Response, next survey.ID, err error)
 	// exclusions returns the exclusion that holds of every answer that has any.
 	exclusions(ctx context.Context) (map[survey.ID]store.Exclusion, error)
 	close() error
@@ -28,18 +29,23 @@ func (s *storeSource) catalogue(context.Context) (*survey.Catalogue, error) {
 	return s.st.View().Catalogue, nil
 }
 
-func (s *storeSource) page(ctx context.Context, after survey.ID) ([]survey.Response, bool, error) {
+func (s *storeSource) page(ctx context.Context, round string, after survey.ID) ([]survey.Response, survey.ID, error) {
 	records, err := s.st.ScanResponses(ctx, after)
-	if err != nil {
-		return nil, false, err
+	if err != nil || len(records) == 0 {
+		return nil, survey.ID{}, err
 	}
-	page := make([]survey.Response, len(records))
-	for i, r := range records {
-		if page[i], err = r.Response(); err != nil {
-			return nil, false, err
+	var page []survey.Response
+	for _, record := range records {
+		if record.Round() != round {
+			continue
 		}
+		r, err := record.Response()
+		if err != nil {
+			return nil, survey.ID{}, err
+		}
+		page = append(page, r)
 	}
-	return page, len(page) > 0, nil
+	return page, records[len(records)-1].ID(), nil
 }
 
 func (s *storeSource) exclusions(ctx context.Context) (map[survey.ID]store.Exclusion, error) {
@@ -64,26 +70,30 @@ func (s *serviceSource) catalogue(ctx context.Context) (*survey.Catalogue, error
 	return s.docs, err
 }
 
-func (s *serviceSource) page(ctx context.Context, after survey.ID) ([]survey.Response, bool, error) {
+func (s *serviceSource) page(ctx context.Context, round string, after survey.ID) ([]survey.Response, survey.ID, error) {
 	start := ""
 	if after != (survey.ID{}) {
 		start = after.String()
 	}
-	got, err := s.client.responses(ctx, start)
+	got, err := s.client.responses(ctx, round, start)
 	if err != nil {
-		return nil, false, err
+		return nil, survey.ID{}, err
 	}
 	page := make([]survey.Response, len(got.Responses))
 	for i, e := range got.Responses {
 		in := s.docs.Instruments[survey.InstrumentKey(e.Instrument, e.Version)]
 		if in == nil {
-			return nil, false, fmt.Errorf("the service has no instrument %s", survey.InstrumentKey(e.Instrument, e.Version))
+			return nil, survey.ID{}, fmt.Errorf("the service has no instrument %s", survey.InstrumentKey(e.Instrument, e.Version))
 		}
 		if page[i], err = web.ImportResponse(in, e); err != nil {
-			return nil, false, err
+			return nil, survey.ID{}, err
 		}
 	}
-	return page, got.Next != "", nil
+	if got.Next == "" {
+		return page, survey.ID{}, nil
+	}
+	next, err := survey.ParseID(got.Next)
+	return page, next, err
 }
 
 func (s *serviceSource) exclusions(ctx context.Context) (map[survey.ID]store.Exclusion, error) {

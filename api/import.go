@@ -326,10 +326,18 @@ func (im *importer) stage(l *survey.Line) error {
 
 // storeStages adds the draws to the populations of the round.
 func (im *importer) storeStages(ctx context.Context) error {
+	if len(im.stages) == 0 {
+		return nil
+	}
+	// Staff may have changed figures since the import began.
+	catalogue, err := im.sink.catalogue(ctx)
+	if err != nil {
+		return err
+	}
 	var populations []survey.Population
 	for unit, stages := range im.stages {
 		p := survey.Population{Round: im.command.Round, Unit: unit}
-		if stored := im.catalogue.Populations[p.Key()]; stored != nil {
+		if stored := catalogue.Populations[p.Key()]; stored != nil {
 			p = *stored
 		}
 		p.Stages = append(slices.Clone(p.Stages), stages...)
@@ -337,9 +345,6 @@ func (im *importer) storeStages(ctx context.Context) error {
 			return slices.Compare([]string{a.Stratum, a.PSU}, []string{b.Stratum, b.PSU})
 		})
 		populations = append(populations, p)
-	}
-	if populations == nil {
-		return nil
 	}
 	return im.sink.putPopulations(ctx, populations)
 }
