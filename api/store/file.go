@@ -42,7 +42,7 @@ type FileOptions struct {
 //	            entries: id → record; tombstones: id → nothing; receipts: indexKey → nothing
 //
 // The key of an entry is its id: the hour, then random bits. Nothing keeps the order of arrival within an hour, except
-// the journal for the seconds an entry is in it.
+// the journal for the seconds an entry is in it, and free pages until the hour is over (file_scrub.go).
 type File struct {
 	folder string
 	logger *slog.Logger
@@ -227,9 +227,9 @@ func (f *File) setFault(fault *error, err error) {
 	}
 }
 
-// Close implements Engine: it waits until the journal is moved into the database and erased content has left it, so
-// that the file is whole by itself. When that fails (disk full) the error says so; nothing is lost, the next OpenFile
-// goes on from the journal.
+// Close implements Engine: it waits until the journal is moved into the database, and erased content and the order of
+// arrival have left it, so that the file is whole by itself. When that fails (disk full) the error says so; nothing is
+// lost, the next OpenFile goes on from the journal.
 func (f *File) Close() error {
 	var closeErr error
 	f.stopOnce.Do(func() {

@@ -18,9 +18,9 @@ const applyRetry = time.Second
 // applyLoop moves sealed segments into the database, and scrubs it. It is, but for documents, the database's one writer.
 func (f *File) applyLoop() {
 	defer close(f.applied)
-	late := time.NewTimer(0) // a mark in the file says whether the last process left something to scrub
+	due := time.Now() // a mark in the file says whether the last process left something to scrub
+	late := time.NewTimer(0)
 	defer late.Stop()
-	waiting := false
 	for {
 		select {
 		case s, ok := <-f.toApply:
@@ -28,12 +28,15 @@ func (f *File) applyLoop() {
 				f.scrubMarked()
 				return
 			}
-			if f.applyUntilDone(s) && s.erasures() && !waiting {
-				waiting = true
-				late.Reset(scrubDelay)
+			if !f.applyUntilDone(s) {
+				continue
+			}
+			if at := scrubDue(time.Now(), s.erasures()); due.IsZero() || at.Before(due) {
+				due = at
+				late.Reset(time.Until(due))
 			}
 		case <-late.C:
-			waiting = false
+			due = time.Time{}
 			f.scrubMarked()
 		case answer := <-f.scrubs:
 			answer <- f.scrub()
@@ -147,7 +150,7 @@ func (f *File) applyErased(l *fileLog, sl *segmentLog, ids []ID) error {
 				erased++
 			}
 		}
-		if err := tx.Bucket(bucketMeta).Put(keyScrub, nil); err != nil {
+		if err := markScrub(tx); err != nil {
 			return err
 		}
 		return writeCounts(b.root, live, erased)
@@ -165,7 +168,7 @@ func (f *File) applyReceipts(l *fileLog, keys []indexKey) error {
 				return err
 			}
 		}
-		return nil
+		return markScrub(tx)
 	})
 }
 
@@ -184,6 +187,9 @@ func (f *File) applyStored(l *fileLog, sl *segmentLog, ids []ID, tried bool) err
 			if err := b.entries.Put(ids[i][:], sl.states[ids[i]].record); err != nil {
 				return err
 			}
+		}
+		if err := markScrub(tx); err != nil {
+			return err
 		}
 		return writeCounts(b.root, live, erased)
 	})

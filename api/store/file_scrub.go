@@ -12,18 +12,34 @@ import (
 // scrubDelay is how long erased content may stay in the file's free pages; erasures within it share one scrub.
 const scrubDelay = 10 * time.Minute
 
-// scrubPages is about how many pages one transaction of a scrub overwrites.
+// scrubGrace is how long after an hour's end its answers are scrubbed: the last of them are then in the database.
+const scrubGrace = time.Minute
+
+// scrubDue returns when what moved into the database now must have left the free pages: erased content soon, the order
+// within an hour when the hour is over.
+func scrubDue(now time.Time, erasures bool) time.Time {
+	due := now.Truncate(time.Hour).Add(time.Hour + scrubGrace)
+	if soon := now.Add(scrubDelay); erasures && soon.Before(due) {
+		due = soon
+	}
+	return due
+}
+
+// scrubPages is about how many pages one transaction of a scrub overwrites at most.
 const scrubPages = 500
 
 var bucketScrub = []byte("scrubbing")
 
-// Scrub makes sure that erased content has left the file. bbolt never writes over a page in use: after a deletion the
-// old copy of the page, content and all, becomes free and stays until something else needs the place. So scrub needs
-// it: it fills a bucket with nothing until every page that was free has been written over, then drops the bucket. That
-// is done with ordinary transactions, so a crash in the middle leaves a good file; and it needs no second file, no swap
-// and no long transaction, as copying the database to a new file would.
+// Scrub makes sure that erased content has left the file, and with it the order in which answers came. bbolt never
+// writes over a page in use: after a change the old copy of the page becomes free and stays, content and all, until
+// something else needs the place. It keeps what was deleted; and beside the page of today, with answers 0 to 5, it
+// shows which of them were there when it was written, say 0 to 4. So scrub needs the place: it fills a bucket with
+// nothing until every page that was free has been written over, then drops the bucket. That is done with ordinary
+// transactions, so a crash in the middle leaves a good file; and it needs no second file, no swap and no long
+// transaction, as copying the database to a new file would. It costs what the free pages cost, not the whole file.
 //
-// It runs by itself within ten minutes of an erasure, and at Close.
+// It runs by itself within ten minutes of an erasure, when an hour in which answers came is over, at Close, and at
+// OpenFile after a crash.
 func (f *File) Scrub(ctx context.Context) error {
 	if err := f.flush(ctx); err != nil {
 		return err
@@ -44,7 +60,16 @@ func (f *File) Scrub(ctx context.Context) error {
 	}
 }
 
-// scrubMarked scrubs when erased content may be left, and logs a failure: the mark stays, the next time tries again.
+// markScrub notes in the file that free pages will hold what a scrub must remove.
+func markScrub(tx *bbolt.Tx) error {
+	meta := tx.Bucket(bucketMeta)
+	if meta.Get(keyScrub) != nil {
+		return nil
+	}
+	return meta.Put(keyScrub, nil)
+}
+
+// scrubMarked scrubs when free pages may hold what they must not, and logs a failure: the mark stays, the next time tries again.
 func (f *File) scrubMarked() {
 	var due bool
 	err := f.view(func(tx *bbolt.Tx) error {
@@ -55,7 +80,7 @@ func (f *File) scrubMarked() {
 		err = f.scrub()
 	}
 	if err != nil {
-		f.logger.Error("store could not scrub erased answers", "error", err)
+		f.logger.Error("store could not scrub its free pages", "error", err)
 	}
 }
 
@@ -71,11 +96,15 @@ func (f *File) scrub() error {
 	}
 	nothing := make([]byte, f.db.Info().PageSize/4) // three of it, with their keys, fill a page
 	next := uint64(0)
-	for err == nil && f.db.Stats().FreePageN > 0 {
+	for err == nil {
+		free := f.db.Stats().FreePageN
+		if free == 0 {
+			break
+		}
 		err = f.db.Update(func(tx *bbolt.Tx) error {
 			b := tx.Bucket(bucketScrub)
 			b.FillPercent = 1
-			for range 3 * scrubPages {
+			for range 3 * min(free, scrubPages) { // no more than free ones, or each scrub would make the file larger
 				next++
 				if err := b.Put(binary.BigEndian.AppendUint64(nil, next), nothing); err != nil {
 					return err
