@@ -25,7 +25,8 @@ func scrubDue(now time.Time, erasures bool) time.Time {
 	return due
 }
 
-// scrubPages is about how many pages one transaction of a scrub overwrites at most.
+// scrubPages is about how many pages one transaction of a scrub overwrites. Always the same number: the free pages then
+// settle at a multiple of it. As many as are free would each time end a few pages behind the last, and the file grow.
 const scrubPages = 500
 
 var bucketScrub = []byte("scrubbing")
@@ -96,15 +97,11 @@ func (f *File) scrub() error {
 	}
 	nothing := make([]byte, f.db.Info().PageSize/4) // three of it, with their keys, fill a page
 	next := uint64(0)
-	for err == nil {
-		free := f.db.Stats().FreePageN
-		if free == 0 {
-			break
-		}
+	for err == nil && f.db.Stats().FreePageN > 0 {
 		err = f.db.Update(func(tx *bbolt.Tx) error {
 			b := tx.Bucket(bucketScrub)
 			b.FillPercent = 1
-			for range 3 * min(free, scrubPages) { // no more than free ones, or each scrub would make the file larger
+			for range 3 * scrubPages {
 				next++
 				if err := b.Put(binary.BigEndian.AppendUint64(nil, next), nothing); err != nil {
 					return err
