@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"math"
 	"reflect"
 	"testing"
 )
@@ -38,12 +39,18 @@ func TestWeighCells(t *testing.T) {
 		{"transactions without answers", []Cell{cell(0, 70), cell(0, 100)}, []int{0, 25},
 			[]outcome{{[]int32{0, 1}, 170, 25, "", false}}, nil},
 		{"answers without a population record", []Cell{unknown(0), cell(0, 100), cell(0, 200)}, []int{40, 30, 20},
-			[]outcome{{[]int32{0, 2}, 200, 60, "", false}, {[]int32{1}, 100, 30, "", false}}, nil},
+			[]outcome{{[]int32{0, 1, 2}, 300, 90, "", false}}, nil},
+		{"a filing not said: all cells, not the smallest", []Cell{{AnyFiling: true}, cell(0, 5000), cell(1, 40)}, []int{60, 100, 12},
+			[]outcome{{[]int32{0, 1, 2}, 5040, 172, "", false}}, nil},
+		{"a field not said: the cells of its filing", []Cell{{AnyField: true}, cell(0, 500), cell(0, 400), cell(1, 300)}, []int{60, 100, 50, 30},
+			[]outcome{{[]int32{0, 1, 2}, 900, 210, "", false}, {[]int32{3}, 300, 30, "", false}}, nil},
 		{"no results returned", []Cell{cell(0, 0), cell(1, 100)}, []int{15, 30},
-			[]outcome{{[]int32{0, 1}, 100, 45, "", false}}, nil},
+			[]outcome{{[]int32{0, 1}, 100, 45, "", true}}, []int32{0}},
+		{"no results returned in the unit", []Cell{cell(0, 0), cell(1, 0)}, []int{15, 30},
+			[]outcome{{[]int32{0, 1}, 0, 45, ReasonUncovered, true}}, []int32{0, 1}},
 		{"too few in the unit", []Cell{cell(0, 40), cell(1, 60)}, []int{5, 4},
 			[]outcome{{[]int32{0, 1}, 100, 9, ReasonUncovered, false}}, nil},
-		{"no population in the unit", []Cell{unknown(0), cell(1, 0)}, []int{50, 4},
+		{"no population in the unit", []Cell{unknown(0), unknown(1)}, []int{50, 4},
 			[]outcome{{[]int32{0, 1}, 0, 54, ReasonNoPopulation, false}}, nil},
 		{"more answers than results returned", []Cell{cell(0, 12), cell(0, 300)}, []int{13, 20},
 			[]outcome{{[]int32{0}, 12, 13, "", true}, {[]int32{1}, 300, 20, "", false}}, []int32{0}},
@@ -92,5 +99,30 @@ func TestWeighCellsUnits(t *testing.T) {
 	}
 	if !reflect.DeepEqual(w.of, []int32{0, 2, 1}) {
 		t.Errorf("cells in the order of units: %v", w.of)
+	}
+}
+
+// TestWeighCellsSpread: a few answers without a record leave the detail of the
+// unit, and the population is counted once.
+func TestWeighCellsSpread(t *testing.T) {
+	plan := &Plan{Units: 1, Cells: []Cell{{N: 1000, Known: true}, {Filing: 1, N: 600, Known: true}, {AnyField: true, AnyFiling: true}}}
+	answers := []int{100, 300, 8}
+	w := weighCells(plan, answers)
+	if len(w.cells) != 3 || !w.cells[2].Spread || w.cells[2].N != 0 || w.units[0].Population != 1600 || w.units[0].Exceeds {
+		t.Fatalf("%+v", w)
+	}
+	factor := 1600 / (1600 + 8*4.0)
+	sum := 0.0
+	for i, want := range []float64{10, 2, 4} {
+		if math.Abs(w.cells[i].Weight-want*factor) > 1e-12 {
+			t.Errorf("weight %d is %v, want %v", i, w.cells[i].Weight, want*factor)
+		}
+		sum += w.cells[i].Weight * float64(answers[i])
+	}
+	if math.Abs(sum-1600) > 1e-9 || math.Abs(w.ratio-5) > 1e-12 {
+		t.Errorf("weights sum to %v, ratio %v", sum, w.ratio)
+	}
+	if w := weighCells(plan, []int{1000, 597, 8}); !w.cells[2].Exceeds || w.cells[0].Exceeds || !w.units[0].Exceeds {
+		t.Errorf("more answers than results with the spread ones: %+v", w)
 	}
 }

@@ -1,5 +1,7 @@
 package stats
 
+import "math"
+
 // Compute answers one question about the answers of one round, which lie in
 // one or more blocks. It scans columns twice and allocates nothing per answer.
 //
@@ -13,8 +15,10 @@ package stats
 // Method says.
 //
 // Weights of Visitors are ΣN/Σn by weight cell (WeightCell), from the counted
-// rows of the whole round; filters never change them. Rows of units without a
-// population or with too few answers have weight 0.
+// rows of the whole round; filters never change them. Answers without a
+// population record (field or filing not said, say) merge the cells that could
+// hold them into one or, if they are few, get the mean weight of those. Rows of
+// units without a population or with too few answers have weight 0.
 //
 // Variance is Taylor-linearised: every row of the domain has
 // u = Σ_k c_k·(y_k − R_k·a_k)/Â_k, rows outside it 0, and z = w·u, so that the
@@ -35,7 +39,8 @@ package stats
 //	  + Σ_h n_h/N_h·Σ_i (1−m_hi/M_hi)·m_hi/(m_hi−1)·Σ_j (z_hij − z̄_hi)²
 //
 // A fully drawn stratum adds nothing at the first stage; a domain with rows in
-// a stratum with one PSU of several has no standard error (ReasonLonelyPSU).
+// a stratum with one PSU of several has no standard error (ReasonLonelyPSU),
+// nor has one with rows where more was drawn than there is (ReasonDrawCounts).
 //
 // Unweighted estimates have w = 1, the same strata, PSUs and corrections, and
 // no post-stratification.
@@ -59,7 +64,7 @@ func Compute(plan *Plan, blocks ...*Rows) (*Result, error) {
 	if plan.Design == Visitors {
 		*weights = weighCells(plan, sample.cellAnswers)
 	} else if sample.maxWeight > 0 {
-		weights.ratio = sample.maxWeight / sample.minWeight
+		weights.ratio = min(sample.maxWeight/sample.minWeight, math.MaxFloat64)
 	}
 	strata := designStrata(plan, sample.stratumPSUs)
 	cl := newClasser(plan, weights)
@@ -119,7 +124,10 @@ func usable(plan *Plan, blocks []*Rows) ([]*Rows, error) {
 func fillDomain(to *Domain, plan *Plan, dom *domain, s spreads, t *tally, d int, c []float64) {
 	to.N = t.rows[d]
 	to.Counts = t.codes[d]
-	to.Incomplete = incomplete(plan, to.Counts)
+	to.Incomplete = incomplete(plan, func(k int) int {
+		n := to.Counts[k]
+		return n[0] + n[1] + n[2] + n[3] + n[4]
+	})
 	to.WeightedReason = dom.reason
 	if dom.plain == nil {
 		to.UnweightedReason = ReasonNoAnswers
@@ -145,14 +153,10 @@ func fillDomain(to *Domain, plan *Plan, dom *domain, s spreads, t *tally, d int,
 
 // incomplete reports whether an item that the headline method gives weight has
 // fewer than minLevels levels. Without methods, every item counts.
-func incomplete(plan *Plan, counts [][Codes]int) bool {
-	few := func(k int) bool {
-		n := counts[k]
-		return n[0]+n[1]+n[2]+n[3]+n[4] < minLevels
-	}
+func incomplete(plan *Plan, levels func(item int) int) bool {
 	if len(plan.Methods) == 0 {
-		for k := range counts {
-			if few(k) {
+		for k := range plan.Items {
+			if levels(k) < minLevels {
 				return true
 			}
 		}
@@ -163,7 +167,7 @@ func incomplete(plan *Plan, counts [][Codes]int) bool {
 			continue
 		}
 		for _, k := range plan.Factors[f] {
-			if few(k) {
+			if levels(k) < minLevels {
 				return true
 			}
 		}

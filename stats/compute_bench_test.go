@@ -122,7 +122,7 @@ func BenchmarkReport1M(b *testing.B) {
 	})
 	b.Run("unit/month", func(b *testing.B) { // one unit, one month
 		p := *plan
-		p.By, p.Groups, p.FromDay, p.ToDay = ByNone, 0, 9000, 9029
+		p.By, p.Groups, p.Days = ByNone, 0, &DayRange{9000, 9029}
 		p.Places = append([]Place(nil), plan.Places...)
 		for i := range p.Places {
 			p.Places[i].In = p.Places[i].Unit == 17

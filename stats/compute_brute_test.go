@@ -37,7 +37,7 @@ func newBrute(plan *Plan, rows []Row) *bruteReport {
 		if !pl.Counted {
 			continue
 		}
-		r := &bruteRow{Row: row, in: pl.In && pe.In && row.Day >= plan.FromDay && (plan.ToDay == 0 || row.Day <= plan.ToDay), group: -1,
+		r := &bruteRow{Row: row, in: pl.In && pe.In && (plan.Days == nil || row.Day >= plan.Days.From && row.Day <= plan.Days.To), group: -1,
 			weight: row.Weight}
 		switch plan.By {
 		case ByPlace:
@@ -65,6 +65,7 @@ func (b *bruteReport) weigh() {
 		rows    []*bruteRow
 		n       float64
 		filing  int32
+		weight  float64
 	}
 	next := 0
 	for unit := range int32(b.plan.Units) {
@@ -116,14 +117,115 @@ func (b *bruteReport) weigh() {
 				cells = slices.DeleteFunc(cells, func(y *cell) bool { return y == from })
 			}
 		}
-		merge(func(x, y *cell) bool { return x.filing == y.filing })
+		// Answers without a record: with those that could hold them, or,
+		// the smallest with less than 5% of the unit's, apart.
+		could := func(x, k *cell) bool {
+			a, b := b.plan.Cells[x.members[0]], b.plan.Cells[k.members[0]]
+			switch {
+			case !a.AnyField && !a.AnyFiling:
+				return a.Filing == b.Filing
+			case a.AnyField && a.AnyFiling:
+				return true
+			case a.AnyField:
+				return a.Filing == b.Filing
+			}
+			return a.Field == b.Field
+		}
+		original := slices.Clone(cells)
+		holders := map[*cell][]int{}
+		var unknown []*cell
+		for _, x := range original {
+			if b.plan.Cells[x.members[0]].Known {
+				continue
+			}
+			unknown = append(unknown, x)
+			var some, all []int
+			for _, k := range original {
+				if k.n > 0 {
+					all = append(all, k.members[0])
+					if could(x, k) {
+						some = append(some, k.members[0])
+					}
+				}
+			}
+			if len(some) == 0 {
+				some = all
+			}
+			holders[x] = some
+		}
+		var apart []*cell
+		if answers >= 10 && population > 0 {
+			sum := 0
+			for len(unknown) > 0 {
+				least := unknown[0]
+				for _, x := range unknown {
+					if smaller(x, least) {
+						least = x
+					}
+				}
+				sum += len(least.rows)
+				if float64(sum) >= 0.05*float64(answers) && sum > 0 {
+					break
+				}
+				apart = append(apart, least)
+				unknown = slices.DeleteFunc(unknown, func(x *cell) bool { return x == least })
+				cells = slices.DeleteFunc(cells, func(x *cell) bool { return x == least })
+			}
+			for _, x := range unknown {
+				set := append([]int{x.members[0]}, holders[x]...)
+				one := &cell{filing: -1}
+				filings := map[int32]bool{}
+				var rest []*cell
+				for _, y := range cells {
+					if !slices.ContainsFunc(y.members, func(m int) bool { return slices.Contains(set, m) }) {
+						rest = append(rest, y)
+						continue
+					}
+					one.members = append(one.members, y.members...)
+					one.rows = append(one.rows, y.rows...)
+					one.n += y.n
+				}
+				for _, m := range one.members {
+					if b.plan.Cells[m].Known {
+						filings[b.plan.Cells[m].Filing] = true
+						one.filing = b.plan.Cells[m].Filing
+					}
+				}
+				if len(filings) > 1 {
+					one.filing = -1
+				}
+				cells = append(rest, one)
+			}
+		}
+		merge(func(x, y *cell) bool { return x.filing == y.filing && x.filing >= 0 })
 		merge(func(x, y *cell) bool { return true })
+		sum := 0.0
+		for _, x := range cells {
+			x.weight = x.n / float64(len(x.rows))
+			sum += x.n
+		}
+		known := cells
+		for _, x := range apart {
+			n, count := 0.0, 0.0
+			for _, y := range known {
+				if slices.ContainsFunc(y.members, func(m int) bool { return slices.Contains(holders[x], m) }) {
+					n += y.n
+					count += float64(len(y.rows))
+				}
+			}
+			x.weight = n / count
+			sum += x.weight * float64(len(x.rows))
+			cells = append(cells[:len(cells):len(cells)], x)
+		}
+		for _, x := range cells {
+			x.weight *= population / sum
+		}
 		for _, x := range cells {
 			for _, r := range x.rows {
 				r.cell = next
 				r.weight = 0
 				if answers >= 10 && population > 0 {
-					r.weight = x.n / float64(len(x.rows))
+					r.weight = x.weight
 				}
 			}
 			next++
@@ -351,6 +453,9 @@ func (b *bruteReport) variance(u []float64, in func(*bruteRow) bool, weight func
 			for _, i := range rows {
 				t += z[i]
 				touched = touched || in(b.rows[i])
+				size := p.PSUSize[key]
+				lonely = lonely || p.Design == Drawn && in(b.rows[i]) && population > 0 &&
+					(n > population || size > 0 && float64(len(rows)) > size)
 			}
 			totals = append(totals, t)
 			if size := p.PSUSize[key]; population > 0 && size > float64(len(rows)) && p.Design == Drawn {

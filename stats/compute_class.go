@@ -1,5 +1,7 @@
 package stats
 
+import "math"
+
 // class is what a counted row's place, person and day come to: its weight cell
 // and its domain. Rows of one class are alike but for their answers.
 type class struct {
@@ -26,7 +28,10 @@ type classer struct {
 }
 
 func newClasser(plan *Plan, weights *cellWeights) *classer {
-	c := &classer{place: make([]int32, len(plan.Places)), from: plan.FromDay, to: plan.toDay()}
+	c := &classer{place: make([]int32, len(plan.Places)), to: math.MaxUint16}
+	if plan.Days != nil {
+		c.from, c.to = plan.Days.From, plan.Days.To
+	}
 	groups := 0
 	if plan.By == ByPerson || plan.By == ByDay {
 		groups = plan.Groups
@@ -36,7 +41,7 @@ func newClasser(plan *Plan, weights *cellWeights) *classer {
 
 	c.setPersons(plan)
 	c.byDay = plan.By == ByDay
-	c.days = c.byDay || c.from > 0 || plan.ToDay != 0
+	c.days = c.byDay || plan.Days != nil
 	if c.byDay {
 		c.dayBase = plan.DayBase
 		c.dayPart = make([]int32, len(plan.DayGroup))

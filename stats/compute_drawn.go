@@ -23,6 +23,9 @@ type drawnSet struct {
 	second []float64 // second-stage variance of the stratum in hand
 	sq     []float64 // Σ w·u² of the stratum in hand
 	seen   bool      // a row in the stratum in hand
+	// miscounted: a PSU of the stratum in hand has more rows than its
+	// population.
+	miscounted bool
 }
 
 func newDrawnState(l *layout) *drawnState {
@@ -99,7 +102,7 @@ func (v *varianceScan) addDrawnRow(st *domainState, dom *domain, weight float64)
 		}
 		set := &st.drawn.sets[i]
 		if !set.seen {
-			set.seen = true
+			set.seen, set.miscounted = true, false
 			clear(set.second)
 			clear(set.sq)
 		}
@@ -126,6 +129,7 @@ func (v *varianceScan) secondStage(set *drawnSet, key uint64, rows, size int, h 
 	population := v.plan.PSUSize[key]
 	m := float64(size)
 	if h.of == 0 || population == 0 || m >= population {
+		set.miscounted = set.miscounted || h.of > 0 && population > 0 && m > population
 		return
 	}
 	factor := min(1, float64(h.psus)/h.of) * (1 - m/population)
@@ -149,6 +153,7 @@ func (s *drawnState) closeInto(out *spreads) {
 			continue
 		}
 		set.seen = false
+		dst.miscounted = dst.miscounted || set.miscounted
 		for j := range set.second {
 			dst.variance[j] += set.second[j]
 			dst.squares[j] += set.sq[j]

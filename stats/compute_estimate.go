@@ -8,6 +8,10 @@ func (e *linear) estimates(plan *Plan, s *spread, weighted bool, squares func(at
 	l := e.layout
 	out := &Estimates{N: e.rows, PSUs: int(s.domainPSUs), Strata: int(s.domainIn), SumWeights: e.sum,
 		Items: make([]Estimate, l.items), Factors: make([]Estimate, len(plan.Factors)), Index: make([]Estimate, len(plan.Methods))}
+	out.Incomplete = incomplete(plan, func(k int) int { return e.n[k] })
+	if !finite(out.SumWeights) {
+		out.SumWeights = 0
+	}
 	drawn := weighted && plan.Design == Drawn
 	for k := range out.Items {
 		it := &out.Items[k]
@@ -41,7 +45,39 @@ func (e *linear) estimates(plan *Plan, s *spread, weighted bool, squares func(at
 	for m := range out.Index {
 		composite(&out.Index[m], l.methods+m)
 	}
+	for _, list := range [][]Estimate{out.Items, out.Factors, out.Index} {
+		for i := range list {
+			list[i].keepFinite()
+		}
+	}
 	return out
+}
+
+func finite(x float64) bool { return math.Abs(x) <= math.MaxFloat64 }
+
+// keepFinite takes away what is not a finite number, and what was made of it,
+// with ReasonNotFinite.
+func (e *Estimate) keepFinite() {
+	kept := *e
+	if !finite(kept.P) {
+		kept = Estimate{N: kept.N, DF: kept.DF}
+	}
+	if !finite(kept.SE) {
+		kept = Estimate{N: kept.N, DF: kept.DF, P: kept.P, HasP: kept.HasP}
+	}
+	if !finite(kept.CI.Low) || !finite(kept.CI.High) || !finite(kept.NStar) {
+		kept.CI, kept.CIMethod, kept.NStar, kept.HasCI = Interval{}, "", 0, false
+	}
+	if !finite(kept.Deff) {
+		kept.Deff, kept.HasDeff = 0, false
+	}
+	if !finite(kept.NEff) {
+		kept.NEff, kept.HasNEff = 0, false
+	}
+	if kept != *e { // NaN differs from itself
+		kept.Reason = ReasonNotFinite
+		*e = kept
+	}
 }
 
 // correction is the finite population correction of a simple random sample of
@@ -66,6 +102,9 @@ func (e *linear) point(est *Estimate, at int, missing string) bool {
 // standardError sets the standard error, or the reason why there is none.
 func (e *linear) standardError(est *Estimate, s *spread, at int) bool {
 	switch {
+	case s.miscounted:
+		est.Reason = ReasonDrawCounts
+		return false
 	case s.lonely:
 		est.Reason = ReasonLonelyPSU
 		return false
@@ -74,7 +113,7 @@ func (e *linear) standardError(est *Estimate, s *spread, at int) bool {
 		return false
 	}
 	est.HasSE = true
-	if se := math.Sqrt(s.variance[at]); se >= zeroSE && !e.unanimous[at] {
+	if se := math.Sqrt(s.variance[at]); !(se < zeroSE) && !e.unanimous[at] { // NaN too: see keepFinite
 		est.SE = se
 	}
 	return true

@@ -64,7 +64,12 @@ func drawRound(t *rapid.T) (*Plan, []Row) {
 				if flip(0.1) {
 					n = 0
 				}
-				plan.Cells = append(plan.Cells, Cell{Unit: unit, Field: field, Filing: filing, N: n, Known: known && flip(0.9)})
+				plan.Cells = append(plan.Cells, Cell{Unit: unit, Field: field, Filing: filing, N: n, Known: known && flip(0.85), AnyFiling: flip(0.05), AnyField: flip(0.05)})
+				if c := &plan.Cells[cell]; c.Known {
+					c.AnyField, c.AnyFiling = false, false
+				} else if flip(0.4) {
+					c.AnyField, c.AnyFiling = flip(0.5), flip(0.5)
+				}
 				g := int32(-1)
 				if plan.By == ByPlace {
 					g = group()
@@ -89,6 +94,9 @@ func drawRound(t *rapid.T) (*Plan, []Row) {
 			population := 0.0
 			if flip(0.6) {
 				population = float64(n + rng.IntN(3)*rng.IntN(4))
+				if flip(0.05) {
+					population-- // an error of the draw's counts
+				}
 			}
 			plan.Strata = append(plan.Strata, Stratum{Unit: unit, PSUs: population})
 			for day := range n {
@@ -104,7 +112,7 @@ func drawRound(t *rapid.T) (*Plan, []Row) {
 		plan.Persons = append(plan.Persons, p)
 	}
 	if flip(0.3) {
-		plan.FromDay, plan.ToDay = 101, 103
+		plan.Days = &DayRange{uint16(100 + rng.IntN(2)), uint16(99 + rng.IntN(5))}
 	}
 	if plan.By == ByDay {
 		plan.DayBase = 101
@@ -116,7 +124,7 @@ func drawRound(t *rapid.T) (*Plan, []Row) {
 	var rows []Row
 	alike := flip(0.15)
 	silent := rng.IntN(4 * plan.Items) // an item that nobody answers, if there is one of that number
-	for range rng.IntN(120) {
+	for range rng.IntN(200) {
 		psu := psus[rng.IntN(len(psus))]
 		places := placesOf[plan.Strata[psu>>32].Unit]
 		r := Row{PSU: psu, Place: places[rng.IntN(len(places))], Person: uint32(rng.IntN(len(plan.Persons))), Day: uint16(100 + rng.IntN(6))}
@@ -274,7 +282,7 @@ func checkEstimate(t *rapid.T, where string, item bool, got *Estimate, want *bru
 func checkPlaceRows(t *rapid.T, plan *Plan, rows []Row, got []int) {
 	want := make([]int, len(plan.Places))
 	for _, r := range rows {
-		if plan.Persons[r.Person].In && r.Day >= plan.FromDay && (plan.ToDay == 0 || r.Day <= plan.ToDay) {
+		if plan.Persons[r.Person].In && (plan.Days == nil || r.Day >= plan.Days.From && r.Day <= plan.Days.To) {
 			want[r.Place]++
 		}
 	}

@@ -145,7 +145,7 @@ func TestComputeDaysOutside(t *testing.T) {
 	for i := range rows {
 		rows[i].Day = uint16(100 + rows[i].PSU&0xff)
 	}
-	plan.FromDay, plan.ToDay = 101, 101
+	plan.Days = &DayRange{101, 101}
 	r := compute(t, plan, build(t, plan, rows))
 	w := r.Total.Weighted
 	if w.PSUs != 4 || w.Strata != 4 || w.Items[0].Reason != ReasonTooFewPSUs {

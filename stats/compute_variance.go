@@ -10,6 +10,7 @@ type spread struct {
 	domainPSUs int32 // with a row
 	domainIn   int32 // strata with a row
 	lonely     bool  // has rows in a stratum whose variance is not known
+	miscounted bool  // Drawn: has rows where more was drawn than there is
 }
 
 func newSpread(l *layout) *spread {
@@ -29,6 +30,7 @@ func (s *spread) add(u *spread) {
 	s.domainPSUs += u.domainPSUs
 	s.domainIn += u.domainIn
 	s.lonely = s.lonely || u.lonely
+	s.miscounted = s.miscounted || u.miscounted
 }
 
 // spreads are one domain's, nil where nothing of it was seen.
@@ -94,6 +96,7 @@ func (s *stratumSums) close(h *stratum, out *spread) {
 	if s.domainPSUs > 0 {
 		out.domainIn++
 		out.lonely = out.lonely || h.lonely && h.drawn
+		out.miscounted = out.miscounted || h.drawn && h.of > 0 && float64(h.psus) > h.of
 	}
 	n := float64(h.psus)
 	if h.psus == 1 {

@@ -51,7 +51,7 @@ type Place struct {
 	In bool
 	// Cell indexes Plan.Cells, -1 none (drawn rounds). A counted place of a
 	// Visitors plan must have one; a place whose cell has no population
-	// record needs a Cell with Known false.
+	// record (a field or filing not said too) needs a Cell with Known false.
 	Cell int32
 	// Unit is the number of the office the answer rates, below Plan.Units.
 	Unit int32
@@ -65,6 +65,10 @@ type Person struct {
 	In    bool  // inside the question's domain
 	Group int32 // group under ByPerson, -1 none
 }
+
+// DayRange is a range of days (Row.Day), both ends included. It is empty where
+// To is before From.
+type DayRange struct{ From, To uint16 }
 
 // Grouping is the column that decides a row's group.
 type Grouping uint8
@@ -93,8 +97,16 @@ type Stratum struct {
 type Cell struct {
 	Unit          int32
 	Field, Filing int32
-	N             float64 // results returned in the round's period
-	Known         bool    // has a population record; false: N is not read
+	// AnyField, AnyFiling: the field, the filing channel of these answers is
+	// not known (not said), or the population record does not tell them
+	// apart; Field, Filing is then not compared with that of other cells.
+	AnyField, AnyFiling bool
+	N                   float64 // results returned in the round's period
+	// Known: has a population record. A record of 0 is a record: answers
+	// there are more than the results returned. Where it is false N is not
+	// read and the answers are spread over the cells that could hold them
+	// (Compute, "Weights of Visitors").
+	Known bool
 }
 
 // Plan is one question about one round's answers. Every index refers to the
@@ -110,8 +122,7 @@ type Plan struct {
 
 	Places  []Place
 	Persons []Person
-	FromDay uint16 // domain, inclusive
-	ToDay   uint16 // domain, inclusive; 0 means no limit
+	Days    *DayRange // domain; nil means all days
 
 	By     Grouping
 	Groups int
@@ -134,6 +145,10 @@ type Plan struct {
 // Plan.MinCell is 0.
 const DefaultMinCell = 10
 
+// maxPopulation is the largest population of a cell: whole numbers are exact so
+// far, and no sum of them overflows.
+const maxPopulation = 1 << 53
+
 func (p *Plan) level() float64 {
 	if p.Level == 0 {
 		return 0.95
@@ -146,13 +161,6 @@ func (p *Plan) minCell() int {
 		return DefaultMinCell
 	}
 	return p.MinCell
-}
-
-func (p *Plan) toDay() uint16 {
-	if p.ToDay == 0 {
-		return math.MaxUint16
-	}
-	return p.ToDay
 }
 
 // Check says what is wrong with a plan: an index outside its table, weights
@@ -253,7 +261,7 @@ func (p *Plan) checkTables() error {
 		if !inside(c.Unit, p.Units) {
 			return fmt.Errorf("stats: cell %d has unit %d of %d", i, c.Unit, p.Units)
 		}
-		if c.Known && !(c.N >= 0 && c.N <= math.MaxFloat64) {
+		if c.Known && !(c.N >= 0 && c.N <= maxPopulation) {
 			return fmt.Errorf("stats: cell %d has a population of %v", i, c.N)
 		}
 	}

@@ -5,10 +5,10 @@ const (
 	// ReasonNoAnswers: no row of the domain has a level there.
 	ReasonNoAnswers = "no_answers"
 	// ReasonNoPopulation: every row is of units without any population
-	// figure, so nothing can be weighted.
+	// record, so nothing can be weighted. (A record of 0 is one.)
 	ReasonNoPopulation = "no_population"
 	// ReasonUncovered: every row is of units with too few counted answers to
-	// be weighted.
+	// be weighted, or whose records say that no result was returned.
 	ReasonUncovered = "uncovered"
 	// ReasonIncomplete: a composite needs an item that nobody in the domain
 	// answered. Weights are never renormalised.
@@ -22,6 +22,13 @@ const (
 	// ReasonNoVariation: the standard error is 0 though the answers are not
 	// unanimous (every PSU of a stratum alike); no interval.
 	ReasonNoVariation = "no_variation"
+	// ReasonDrawCounts: the domain has rows in a stratum of the draw with
+	// more PSUs than its population of them, or in a PSU with more rows than
+	// its population; no standard error.
+	ReasonDrawCounts = "draw_counts"
+	// ReasonNotFinite: the numbers left the range of floating point, which
+	// only absurd design weights do.
+	ReasonNotFinite = "not_finite"
 )
 
 // Estimate is one share of satisfied answers, or a mean of such shares.
@@ -64,10 +71,15 @@ type Estimates struct {
 	N          int     // rows that bear weight
 	PSUs       int     // with at least one of those rows
 	Strata     int     // with at least one, after merging (Visitors)
-	SumWeights float64 // estimated population of the domain, N̂
+	SumWeights float64 // estimated population of the domain, N̂; 0 where it is not finite
 	Items      []Estimate
 	Factors    []Estimate // combined as the headline method does
 	Index      []Estimate // one for each method
+	// Incomplete: an item that the headline method gives weight has fewer
+	// than five levels among the rows that bear weight (Items[k].N; "thiếu
+	// tiêu chí"): no rank, no verdict. N and this are what a verdict on these
+	// estimates goes by.
+	Incomplete bool
 }
 
 // Domain is the total or a group.
@@ -80,7 +92,9 @@ type Domain struct {
 	// the levels 1 to 5, then not asked, blank, not applicable, broken off.
 	Counts [][Codes]int
 	// Incomplete: an item that the headline method gives weight has fewer
-	// than five levels here ("thiếu tiêu chí"): no rank, no verdict.
+	// than five levels in Counts, among all counted rows. Whether estimates
+	// may be judged is Estimates.Incomplete, since rows of uncovered units
+	// bear no weight.
 	Incomplete bool
 	// Population is the number of results returned in the cells of this
 	// domain in the whole round, whatever the filters by day and person say.
@@ -89,7 +103,9 @@ type Domain struct {
 	Population      float64
 	PopulationKnown bool
 	// Exceeds: a weight cell of rows in this domain has more counted answers
-	// than results returned (answers_exceed_transactions): no verdict.
+	// than results returned (answers_exceed_transactions): no verdict. One
+	// such cell anywhere marks the total; groups without rows in it are not
+	// marked.
 	Exceeds bool
 
 	// Weighted has the design's weights, Unweighted weight 1 with the same
@@ -107,15 +123,20 @@ type WeightCell struct {
 	Unit    int32
 	N       float64 // results returned, ΣN of the members
 	Answers int     // counted answers of the whole round
-	Weight  float64 // N / Answers; 0 where not covered
-	Reason  string  // ReasonUncovered or ReasonNoPopulation: left out of the weights
-	Exceeds bool    // more answers than results returned, here or in a member
+	// Weight is N / Answers, in units with Spread cells times the factor that
+	// makes the unit's weights sum to its population; 0 where not covered.
+	Weight float64
+	// Spread: answers without a population record, too few to merge the cells
+	// that could hold them. They have the mean weight of those; N is 0.
+	Spread  bool
+	Reason  string // ReasonUncovered or ReasonNoPopulation: left out of the weights
+	Exceeds bool   // more answers than results returned, here, in a member or, Spread, with the cells that could hold them
 }
 
 // UnitState is a unit's part in the weights.
 type UnitState struct {
 	Answers    int     // counted answers of the whole round
-	Population float64 // results returned, all cells
+	Population float64 // results returned, all cells with a record
 	Reason     string  // ReasonUncovered or ReasonNoPopulation: left out
 	Exceeds    bool    // more answers than results returned in one of its cells
 }
@@ -136,11 +157,12 @@ type Result struct {
 
 	Cells []WeightCell // Visitors: by unit, then smallest member
 	Units []UnitState  // Visitors: by unit
-	// ExceedingCells are the cells of the plan with a population and more
-	// counted answers than that.
+	// ExceedingCells are the cells of the plan with a population record (0
+	// too) and more counted answers than that.
 	ExceedingCells []int32
 	// WeightRatio is the largest cell weight over the smallest, 0 without
-	// cells (Visitors), or of the counted rows' positive weights (Drawn).
+	// cells (Visitors, Spread ones apart), or of the counted rows' weights
+	// (Drawn), at most math.MaxFloat64.
 	WeightRatio float64
 	// LonelyPSUs is the number of strata with one PSU after merging
 	// (Visitors: units with one desk-day in all; Drawn: not fully sampled).

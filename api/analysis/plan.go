@@ -3,6 +3,7 @@ package analysis
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -209,11 +210,14 @@ func newQuestion(snap snapshot, q Query) *question {
 			x.plan.Headline = i
 		}
 	}
+	if q.From != "" || q.To != "" {
+		x.plan.Days = &stats.DayRange{To: math.MaxUint16}
+	}
 	if q.From != "" {
-		x.plan.FromDay = survey.DayNumber(q.From.Start())
+		x.plan.Days.From = survey.DayNumber(q.From.Start())
 	}
 	if q.To != "" {
-		x.plan.ToDay = survey.DayNumber(q.To.Start())
+		x.plan.Days.To = survey.DayNumber(q.To.Start())
 	}
 	x.plan.Places = slices.Clone(x.plan.Places)
 	for i := range x.places {
