@@ -361,3 +361,101 @@ func TestComputeProcessors(t *testing.T) {
 		})
 	}
 }
+
+// TestComputeExceedsDomains: one bad cell takes the total's verdict, and that
+// of the groups that touch it only.
+func TestComputeExceedsDomains(t *testing.T) {
+	plan := smallPlan(1)
+	plan.Cells[1].N = 0 // a record of 0
+	r := compute(t, plan, build(t, plan, smallRows(20, func(unit, i int) string { return "4" })))
+	if !r.Total.Exceeds || r.Groups[0].Exceeds || !r.Groups[1].Exceeds || r.Groups[2].Exceeds || !r.Units[1].Exceeds {
+		t.Errorf("exceeds: total %t, groups %t %t %t", r.Total.Exceeds, r.Groups[0].Exceeds, r.Groups[1].Exceeds, r.Groups[2].Exceeds)
+	}
+	if r.Groups[1].WeightedReason != ReasonUncovered {
+		t.Errorf("reason %q", r.Groups[1].WeightedReason)
+	}
+}
+
+// TestComputeIncompleteWeighted: levels of uncovered units do not complete an
+// item.
+func TestComputeIncompleteWeighted(t *testing.T) {
+	plan := smallPlan(1)
+	rows := smallRows(12, func(unit, i int) string {
+		if unit == 0 && i >= 3 {
+			return "-"
+		}
+		return "4"
+	})[:12+9]
+	r := compute(t, plan, build(t, plan, rows))
+	if r.Total.Incomplete || !r.Total.Weighted.Incomplete || r.Total.Unweighted.Incomplete || r.Total.Weighted.N != 12 {
+		t.Errorf("incomplete: %t, weighted %t", r.Total.Incomplete, r.Total.Weighted.Incomplete)
+	}
+}
+
+// TestComputeDayZero: a range that ends on day 0 holds that day only.
+func TestComputeDayZero(t *testing.T) {
+	plan := smallPlan(1)
+	rows := smallRows(4, func(unit, i int) string { return "4" })
+	rows[0].Day = 3
+	plan.Days = &DayRange{}
+	if n := compute(t, plan, build(t, plan, rows)).Total.N; n != 7 {
+		t.Errorf("%d rows on day 0, want 7", n)
+	}
+}
+
+// drawnPlan is smallPlan as a draw.
+func drawnPlan() (*Plan, []Row) {
+	plan := smallPlan(2)
+	plan.Design = Drawn
+	rows := smallRows(30, func(unit, i int) string { return string("25"[i/2%2]) + string("45"[i%2]) })
+	for i := range rows {
+		rows[i].Weight = 1
+	}
+	return plan, rows
+}
+
+// TestComputeDrawCounts: more drawn than there is gives no standard error, in
+// the domains that it touches.
+func TestComputeDrawCounts(t *testing.T) {
+	for name, change := range map[string]func(*Plan){
+		"PSUs": func(p *Plan) { p.Strata[0].PSUs = 2 },
+		"rows": func(p *Plan) { p.Strata[0].PSUs, p.PSUSize = 9, map[uint64]float64{1: 4} },
+	} {
+		plan, rows := drawnPlan()
+		change(plan)
+		r := compute(t, plan, build(t, plan, rows))
+		for _, d := range []*Domain{&r.Total, &r.Groups[0]} {
+			if e := d.Weighted.Index[0]; e.HasSE || e.HasCI || !e.HasP || e.Reason != ReasonDrawCounts {
+				t.Errorf("%s: %+v", name, e)
+			}
+		}
+		if e := r.Groups[1].Weighted.Index[0]; !e.HasSE || e.Reason == ReasonDrawCounts {
+			t.Errorf("%s: untouched group %+v", name, e)
+		}
+	}
+}
+
+// TestComputeNotFinite: absurd weights give no numbers, never NaN.
+func TestComputeNotFinite(t *testing.T) {
+	for _, weights := range [][2]float64{{1e300, 1e-300}, {1e308, 1e308}, {5e-324, 5e-324}, {1e-300, 1e-300}} {
+		plan, rows := drawnPlan()
+		for i := range rows {
+			rows[i].Weight = weights[i/3%2]
+		}
+		r := compute(t, plan, build(t, plan, rows))
+		w := r.Total.Weighted
+		for _, e := range append(append(append([]Estimate(nil), w.Items...), w.Factors...), w.Index...) {
+			for _, x := range []float64{e.P, e.SE, e.Deff, e.NEff, e.NStar, e.CI.Low, e.CI.High} {
+				if !finite(x) {
+					t.Errorf("weights %v: %+v", weights, e)
+				}
+			}
+			if extreme := weights[0] == 1e308 || weights[0] == 5e-324; extreme && e.P != 1 && e.Reason != ReasonNotFinite { // all alike: no sums of squares
+				t.Errorf("weights %v: %+v", weights, e)
+			}
+		}
+		if !finite(w.SumWeights) || !finite(r.WeightRatio) {
+			t.Errorf("weights %v: sum %v, ratio %v", weights, w.SumWeights, r.WeightRatio)
+		}
+	}
+}
