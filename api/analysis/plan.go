@@ -131,6 +131,7 @@ func (f *frame) placeCells() {
 		unit, _ := slices.BinarySearch(f.units, k.unit)
 		f.plan.Cells = append(f.plan.Cells, stats.Cell{
 			Unit: int32(unit), Field: numberIn(fields, k.field), Filing: numberIn(filings, k.filing), N: float64(n), Known: known,
+			AnyField: k.field == "", AnyFiling: k.filing == "",
 		})
 	}
 	for i := range f.places {

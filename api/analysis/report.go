@@ -313,9 +313,9 @@ func (w *writer) decide(g *stats.Group, d *stats.Domain, target float64) stats.D
 	case d.Exceeds:
 		v.Reason = "answers_exceed_transactions"
 		return v
-	case d.N < minVerdict:
+	case d.N < minVerdict, estimates != nil && estimates.N < minVerdict:
 		return say(stats.TooFew)
-	case d.Incomplete:
+	case d.Incomplete, estimates != nil && estimates.Incomplete:
 		v.Reason = stats.ReasonIncomplete
 		return v
 	case estimates == nil && d.WeightedReason == stats.ReasonNoPopulation:

@@ -267,3 +267,41 @@ func TestDeskThatMoves(t *testing.T) {
 		}
 	}
 }
+
+// People who do not say their field or filing channel do not spoil the weights of
+// those who do.
+func TestUnsaidFieldAndFiling(t *testing.T) {
+	st := openStore(t, t.TempDir())
+	_, all := fill(t, st, func(p *seeds.Params) { p.Answers = 6000 })
+	before := ask(t, loaded(t, st), map[string]string{"channel": "all"})
+	silent := openStore(t, t.TempDir())
+	docs, err := st.Documents()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := silent.PutDocuments(t.Context(), docs); err != nil {
+		t.Fatal(err)
+	}
+	for i := range all {
+		all[i].Digest, all[i].Receipt = nil, nil
+		if i%10 == 0 {
+			all[i].Filing = ""
+		}
+		if i%15 == 0 {
+			all[i].Field = ""
+		}
+	}
+	add(t, silent, all)
+	after := ask(t, loaded(t, silent), map[string]string{"channel": "all"})
+	if math.Abs(*after.Total.Weighted.Value-*before.Total.Weighted.Value) > 0.5 {
+		t.Errorf("the index was %v and is %v", *before.Total.Weighted.Value, *after.Total.Weighted.Value)
+	}
+	if after.Total.Verdict.Verdict == nil {
+		t.Errorf("the verdict is lost: %s", after.Total.Verdict.Reason)
+	}
+	for _, c := range after.Weighting.Cells {
+		if c.Exceeds {
+			t.Errorf("unit %s: a cell with %d answers of %d results is said to exceed", c.Unit, c.Answers, c.Returned)
+		}
+	}
+}
