@@ -38,6 +38,7 @@ type cli struct {
 	Import  importCommand  `cmd:"" help:"Load answers from a file: paper forms, another system, an export."`
 	Export  exportCommand  `cmd:"" help:"Write the answers of a round as CSV."`
 	Seed    seedCommand    `cmd:"" help:"Load instruments, units, desks, rounds and populations."`
+	Desks   desksCommand   `cmd:"" help:"List the desks with their codes and the sheets to print."`
 	Token   tokenCommand   `cmd:"" help:"Create, list and revoke access tokens."`
 	Config  configCommand  `cmd:"" help:"Print the configuration in force, secrets hidden."`
 	Health  healthCommand  `cmd:"" help:"Ask a running service whether it is ready; exit code 0 when it is."`

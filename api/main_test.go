@@ -179,7 +179,7 @@ func TestCommandLine(t *testing.T) {
 
 func TestTokens(t *testing.T) {
 	data := t.TempDir()
-	token := strings.TrimSpace(mustSipas(t, "token", "create", "--data", data, "--name", "An", "--rights", "full,staff"))
+	token := strings.TrimSpace(mustSipas(t, "token", "create", "--data", data, "--name", "An, Sở Nội vụ", "--rights", "full,staff"))
 	if !strings.HasPrefix(token, "sipas_") {
 		t.Fatalf("token = %q", token)
 	}
@@ -187,11 +187,11 @@ func TestTokens(t *testing.T) {
 	if !strings.Contains(list, "An") || !strings.Contains(list, "full,staff") || strings.Contains(list, token) {
 		t.Errorf("list:\n%s", list)
 	}
-	if code, _, stderr := sipas(t, "token", "create", "--data", data, "--name", "An", "--rights", "full"); code != 1 || !strings.Contains(stderr, "already") {
+	if code, _, stderr := sipas(t, "token", "create", "--data", data, "--name", "An, Sở Nội vụ", "--rights", "full"); code != 1 || !strings.Contains(stderr, "already") {
 		t.Errorf("a second token of the same name: %d %s", code, stderr)
 	}
-	mustSipas(t, "token", "revoke", "--data", data, "--name", "An")
-	if code, _, stderr := sipas(t, "token", "revoke", "--data", data, "--name", "An"); code != 1 || !strings.Contains(stderr, "no token named") {
+	mustSipas(t, "token", "revoke", "--data", data, "--name", "An, Sở Nội vụ")
+	if code, _, stderr := sipas(t, "token", "revoke", "--data", data, "--name", "An, Sở Nội vụ"); code != 1 || !strings.Contains(stderr, "no token named") {
 		t.Errorf("revoked twice: %d %s", code, stderr)
 	}
 	err := filepath.WalkDir(data, func(path string, d os.DirEntry, err error) error {

@@ -118,6 +118,9 @@ func TestCommandsBesideTheService(t *testing.T) {
 			t.Errorf("import through the service said %s, want %s", out, want)
 		}
 	}
+	if out := mustSipas(t, append([]string{"desks", "--public-url", "https://khaosat.example.vn"}, through...)...); !strings.Contains(out, "https://khaosat.example.vn/qr/"+desk) || strings.Count(out, "\n") < 100 {
+		t.Errorf("the list of desks:\n%s", out)
+	}
 	if out := mustSipas(t, "health", "--listen", strings.TrimPrefix(url, "http://")); !strings.Contains(out, "ready") {
 		t.Errorf("health said %q", out)
 	}

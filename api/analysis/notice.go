@@ -109,7 +109,13 @@ func (w *writer) notices(r *stats.Report) []stats.Notice {
 	add(w.query.Channel == "" && w.channel == "" && len(r.Counts.ByChannel) > 1, "channels_pooled",
 		"Gộp nhiều hình thức trả lời; đợt khảo sát không nêu hình thức chính. Xem bảng theo hình thức.",
 		"Several channels are pooled; the round declares no primary one. See the table by channel.")
-	add(r.Weighting.Kind == "none" && r.Counts.Counted > 0, "no_population",
+	add(r.Counts.OtherChannels > 0, "other_channels",
+		"Phiếu thuộc các hình thức trả lời khác không nằm trong số liệu này; xem theo hình thức, hoặc chọn gộp mọi hình thức.",
+		"Answers that came by other channels are not in these figures; see them by channel, or choose all channels.")
+	add(r.Weighting.Kind == "none" && r.Weighting.Returned > 0 && r.Counts.Counted > 0, "population_of_others",
+		"Số kết quả đã trả chỉ có ở các đơn vị chưa có đủ phiếu; chưa thể gia quyền, chỉ có số liệu không gia quyền.",
+		"Results returned are known only for units without enough answers; nothing can be weighted yet, only unweighted figures are given.")
+	add(r.Weighting.Kind == "none" && r.Weighting.Returned == 0 && r.Counts.Counted > 0, "no_population",
 		"Chưa có số kết quả đã trả trong kỳ, nên chưa thể gia quyền; chỉ có số liệu không gia quyền.",
 		"There are no figures of results returned, so nothing can be weighted; only unweighted figures are given.")
 	exceeds, uncovered := false, false

@@ -258,8 +258,8 @@ func (w *writer) response(g *stats.Group, d *stats.Domain, target float64) {
 	}
 	returned := int(d.Population)
 	g.Returned = &returned
-	if w.query.From != "" || w.query.To != "" || !w.wholePersons() {
-		return // the figure counts the whole period and everybody
+	if w.query.From != "" || w.query.To != "" || !w.wholePersons() || d.Weighted == nil {
+		return // the figure counts the whole period, everybody, and units that answered
 	}
 	rate := float64(d.N) / d.Population
 	g.ResponseRate = percent(rate)

@@ -54,8 +54,9 @@ func (f *File) upgrade() error {
 			ErrNewerFormat, f.db.Path(), format, fileFormat)
 	}
 	steps := [fileFormat]func() error{0: f.create, 1: f.indexReceipts}
+	fresh := format == 0
 	for ; format < fileFormat; format++ {
-		if format > 0 {
+		if !fresh {
 			f.logger.Info("store is being upgraded", "from", format, "to", format+1)
 		}
 		if err := steps[format](); err != nil {

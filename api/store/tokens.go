@@ -52,13 +52,13 @@ type Token struct {
 // Allows reports whether the token has a right.
 func (t Token) Allows(r Right) bool { return r == RightNone || slices.Contains(t.Rights, r) }
 
-var tokenName = regexp.MustCompile(`^[\p{L}\p{N}][\p{L}\p{N} ._@-]{0,63}$`)
+var tokenName = regexp.MustCompile(`^[\p{L}\p{N}][\p{L}\p{M}\p{N} ,._@()-]{0,99}$`)
 
 // CreateToken makes a token and returns its text, which is shown once and kept
 // nowhere. A name that is taken gives ErrStale.
 func (s *Store) CreateToken(ctx context.Context, name string, rights []Right, now time.Time) (string, error) {
 	if !tokenName.MatchString(name) {
-		return "", errors.New("a token's name has 1 to 64 letters, digits, spaces or ._@-")
+		return "", errors.New("a token's name has 1 to 100 letters, digits, spaces or ,._@()-")
 	}
 	if len(rights) == 0 {
 		return "", errors.New("a token needs at least one right")
