@@ -22,10 +22,16 @@ const (
 // FormURL is the address that a desk's QR code carries.
 func (s *Server) FormURL(desk string) string { return s.cfg.PublicURL + "/s/" + url.PathEscape(desk) }
 
-// qrCode draws the code of a desk: a quarter of it may be dirty or torn (level
-// "Q", here called High), and four modules stay white around it.
-func (s *Server) qrCode(desk string) (*qrcode.QRCode, error) {
-	return qrcode.New(s.FormURL(desk), qrcode.High)
+// qrCode finds the desk that the path names and draws its code: a quarter of it
+// may be dirty or torn (level "Q", here called High), and four modules stay
+// white around it.
+func (s *Server) qrCode(r *request) (*survey.Desk, *qrcode.QRCode, error) {
+	desk, err := s.pathDesk(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	code, err := qrcode.New(s.FormURL(desk.ID), qrcode.High)
+	return desk, code, err
 }
 
 // pathDesk finds the desk that the path names, however its code was typed.
@@ -42,11 +48,7 @@ func (s *Server) pathDesk(r *request) (*survey.Desk, error) {
 }
 
 func (s *Server) qrPNG(r *request) error {
-	desk, err := s.pathDesk(r)
-	if err != nil {
-		return err
-	}
-	code, err := s.qrCode(desk.ID)
+	_, code, err := s.qrCode(r)
 	if err != nil {
 		return err
 	}
@@ -65,11 +67,7 @@ func (s *Server) qrPNG(r *request) error {
 }
 
 func (s *Server) qrSVG(r *request) error {
-	desk, err := s.pathDesk(r)
-	if err != nil {
-		return err
-	}
-	code, err := s.qrCode(desk.ID)
+	_, code, err := s.qrCode(r)
 	if err != nil {
 		return err
 	}
@@ -116,11 +114,7 @@ type sheet struct {
 
 // qrSheet is a page to print and hang up at the desk.
 func (s *Server) qrSheet(r *request) error {
-	desk, err := s.pathDesk(r)
-	if err != nil {
-		return err
-	}
-	code, err := s.qrCode(desk.ID)
+	desk, code, err := s.qrCode(r)
 	if err != nil {
 		return err
 	}
