@@ -44,18 +44,42 @@ func (f *storeFlags) open(ctx context.Context, command string, log *slog.Logger)
 
 // openAt is open for a command that answers requests at an address.
 func (f *storeFlags) openAt(ctx context.Context, command, url string, log *slog.Logger) (*store.Store, error) {
-	if f.MongoDBURI != "" {
-		return nil, errNoMongoDB
-	}
 	secret, err := f.secret() // first: it makes one only where there is no store yet
 	if err != nil {
 		return nil, err
 	}
-	engine, err := store.OpenFile(f.Data, store.FileOptions{Command: command, URL: url, Logger: log})
+	engine, err := openEngine(ctx, f.location(), command, url, log)
 	if err != nil {
-		return nil, f.explain(err)
+		return nil, err
 	}
 	return store.Open(ctx, engine, secret, log)
+}
+
+// location is where the store is: a folder, or the address of a MongoDB.
+func (f *storeFlags) location() string {
+	if f.MongoDBURI != "" {
+		return f.MongoDBURI
+	}
+	return f.Data
+}
+
+// isMongoDB tells an address from a folder.
+func isMongoDB(location string) bool {
+	return strings.HasPrefix(location, "mongodb://") || strings.HasPrefix(location, "mongodb+srv://")
+}
+
+// openEngine opens what keeps the answers at a location, a folder or the
+// address of a MongoDB. command and url are told to others who want the same
+// folder.
+func openEngine(_ context.Context, location, command, url string, log *slog.Logger) (store.Engine, error) {
+	if isMongoDB(location) {
+		return nil, errNoMongoDB
+	}
+	engine, err := store.OpenFile(location, store.FileOptions{Command: command, URL: url, Logger: log})
+	if err != nil {
+		return nil, explainHeld(err)
+	}
+	return engine, nil
 }
 
 // openExisting is open for commands that only read: without a store there is
@@ -78,7 +102,8 @@ func (f *storeFlags) secret() (store.Secret, error) {
 	return store.LoadSecret(f.Data)
 }
 
-func (f *storeFlags) explain(err error) error {
+// explainHeld adds what to do when another process holds the store.
+func explainHeld(err error) error {
 	var held *store.HeldError
 	if errors.As(err, &held) && held.URL != "" {
 		return fmt.Errorf("%w\n(report, import, export and seed take --url %s and --token)", err, held.URL)

@@ -32,6 +32,10 @@ func knownSets() iter.Seq[string] {
 	return slices.Values([]string{setInstruments, setFields, setProcedures, setUnits, setDesks, setRounds, setPopulations, setTokens})
 }
 
+// knownLogs lists the logs of a store: whatever goes through all of it, a copy
+// or a backup, goes through these and the sets of [Engine.SetRevisions].
+func knownLogs() []*Log { return []*Log{responseLog, exclusionLog} }
+
 // documentSets holds the stored documents by set.
 type documentSets map[string][]Document
 
