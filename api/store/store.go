@@ -45,10 +45,14 @@ type View struct {
 }
 
 // Open starts a Store on an engine: it loads the staff documents and from then
-// on follows their changes. The Store owns the engine and closes it.
+// on follows their changes. The Store owns the engine and closes it, also when
+// Open fails: ErrSecret, or ErrUnfinished for one that was not filled to the end.
 func Open(ctx context.Context, engine Engine, secret Secret, log *slog.Logger) (*Store, error) {
 	s := &Store{engine: engine, secret: secret, keys: secret.SurveyKeys(), log: log, documents: documentSets{}, done: make(chan struct{})}
 	err := checkSecret(ctx, engine, secret)
+	if err == nil {
+		err = checkUnfinished(ctx, engine)
+	}
 	if err == nil {
 		err = s.Refresh(ctx)
 	}
