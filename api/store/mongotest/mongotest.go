@@ -89,13 +89,18 @@ func connect(t testing.TB, uri string) *mongo.Client {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		if err := client.Disconnect(ctx); err != nil {
+		if err := disconnect(client); err != nil {
 			t.Errorf("disconnect from the database: %v", err)
 		}
 	})
 	return client
+}
+
+// disconnect closes a client. It does not take the time to tell the servers, which the test may have killed.
+func disconnect(client *mongo.Client) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return client.Disconnect(ctx)
 }
 
 func sharedSet(binary string) (*Set, error) {

@@ -394,7 +394,7 @@ func (s *Set) close() error {
 			errs = append(errs, n.process.end((*os.Process).Kill))
 		}
 		if n.client != nil {
-			errs = append(errs, n.client.Disconnect(context.Background()))
+			errs = append(errs, disconnect(n.client))
 		}
 	}
 	return errors.Join(append(errs, os.RemoveAll(s.folder))...)
