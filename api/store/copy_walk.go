@@ -1,0 +1,492 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// walkLog goes through a log of both sides in the order of ids. With write it
+// brings what the target lacks; without it, it counts and digests both sides.
+func (c *copier) walkLog(ctx context.Context, log *Log, write bool) ([]CopyPart, CopyConflictError, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var w *copyWriter
+	if write {
+		w = newCopyWriter(ctx, c, log)
+		ctx = w.ctx
+	}
+	conflict, parts, err := c.mergeLog(ctx, log, w)
+	if w != nil {
+		err = w.wait(err)
+	}
+	return parts, conflict, err
+}
+
+// passedEvery is after how many ids progress is told.
+const passedEvery = 1000
+
+func (c *copier) mergeLog(ctx context.Context, log *Log, w *copyWriter) (CopyConflictError, []CopyPart, error) {
+	var conflict CopyConflictError
+	from, to := newStandings(ctx, c.from, log), newStandings(ctx, c.to, log)
+	live, gone := newPartDigest(log.Name), newPartDigest(log.Name+", withdrawn")
+	for n := int64(1); ; n++ {
+		a, err := from.peek()
+		if err != nil {
+			return conflict, nil, fmt.Errorf("the source: %w", err)
+		}
+		b, err := to.peek()
+		if err != nil {
+			return conflict, nil, fmt.Errorf("the target: %w", err)
+		}
+		if n%passedEvery == 0 {
+			c.passed(passedEvery)
+		}
+		if a == nil && b == nil {
+			c.passed(n % passedEvery)
+			return conflict, []CopyPart{live.part(), gone.part()}, nil
+		}
+		switch {
+		case b == nil || a != nil && bytes.Compare(a.ID[:], b.ID[:]) < 0:
+			b = nil
+		case a == nil || a.ID != b.ID:
+			a = nil
+		}
+		if a != nil {
+			from.skip()
+		}
+		if b != nil {
+			to.skip()
+		}
+		if w != nil {
+			w.bring(a, b)
+			continue
+		}
+		conflict.note(a, b)
+		live.add(a, b, false)
+		gone.add(a, b, true)
+	}
+}
+
+// note counts what no copy can make equal: a is an id in the source, b the same
+// in the target, nil where it is unknown.
+func (e *CopyConflictError) note(a, b *standing) {
+	switch {
+	case b == nil:
+	case b.Erased && (a == nil || !a.Erased):
+		e.Withdrawn++
+	case b.Erased:
+	case a == nil:
+		e.Surplus++
+	case !a.Erased && !a.same(b):
+		e.Changed++
+	}
+}
+
+// same compares two live entries.
+func (s *standing) same(o *standing) bool {
+	return bytes.Equal(s.Digest, o.Digest) && bytes.Equal(s.Receipt, o.Receipt) && slices.Equal(s.Values, o.Values)
+}
+
+// standing is what a log says of one id: a live entry, or an erased one.
+type standing struct {
+	Event
+	// Twice: it was found both live and erased, as happens while it is withdrawn.
+	// It then counts as erased.
+	Twice bool
+}
+
+// standings goes through live and erased ids of a log together, in their order.
+type standings struct {
+	live *pager[Entry]
+	gone *pager[ID]
+	next standing
+	have bool
+}
+
+// newStandings starts at the beginning. It reads ahead until ctx ends.
+func newStandings(ctx context.Context, engine Engine, log *Log) *standings {
+	return &standings{
+		live: newPager(ctx, func(e *Entry) ID { return e.ID }, func(after ID) ([]Entry, error) { return engine.Scan(ctx, log, after, PageSize) }),
+		gone: newPager(ctx, func(id *ID) ID { return *id }, func(after ID) ([]ID, error) { return engine.Tombstones(ctx, log, after, PageSize) }),
+	}
+}
+
+// peek returns the next id, nil at the end; it is valid until skip.
+func (s *standings) peek() (*standing, error) {
+	if s.have {
+		return &s.next, nil
+	}
+	e, err := s.live.peek()
+	if err != nil {
+		return nil, err
+	}
+	id, err := s.gone.peek()
+	if err != nil || e == nil && id == nil {
+		return nil, err
+	}
+	order := 0
+	switch {
+	case id == nil:
+		order = -1
+	case e == nil:
+		order = 1
+	default:
+		order = bytes.Compare(e.ID[:], id[:])
+	}
+	if order <= 0 {
+		s.next = standing{Event: Event{Entry: *e}}
+		s.live.at++
+	}
+	if order >= 0 {
+		s.next = standing{Event: Event{Entry: Entry{ID: *id}, Erased: true}, Twice: order == 0}
+		s.gone.at++
+	}
+	s.have = true
+	return &s.next, nil
+}
+
+func (s *standings) skip() { s.have = false }
+
+// pager reads pages, one ahead of the one in use.
+type pager[T any] struct {
+	ctx   context.Context
+	pages <-chan pageRead[T]
+	page  []T
+	at    int
+	err   error
+	ended bool
+}
+
+type pageRead[T any] struct {
+	items []T
+	err   error
+}
+
+func newPager[T any](ctx context.Context, id func(*T) ID, read func(after ID) ([]T, error)) *pager[T] {
+	pages := make(chan pageRead[T], 1)
+	go func() {
+		defer close(pages)
+		for after := (ID{}); ; {
+			items, err := read(after)
+			if err == nil && len(items) == 0 {
+				return
+			}
+			select {
+			case pages <- pageRead[T]{items, err}:
+			case <-ctx.Done():
+				return
+			}
+			if err != nil {
+				return
+			}
+			after = id(&items[len(items)-1])
+		}
+	}()
+	return &pager[T]{ctx: ctx, pages: pages}
+}
+
+// peek returns the item in turn, nil at the end; the caller moves at.
+func (p *pager[T]) peek() (*T, error) {
+	for p.at == len(p.page) && !p.ended {
+		read, ok := <-p.pages
+		p.page, p.at, p.err = read.items, 0, read.err
+		if !ok {
+			p.err = p.ctx.Err() // nil where the log ended, and not the context
+		}
+		p.ended = !ok || p.err != nil
+	}
+	if p.ended {
+		return nil, p.err
+	}
+	return &p.page[p.at], nil
+}
+
+// copyWriter writes to the target in large pieces while the walk reads on.
+type copyWriter struct {
+	*copier
+	log    *Log
+	ctx    context.Context
+	group  *errgroup.Group
+	append []Entry
+	size   int
+	bury   []ID
+}
+
+// copyWriters is how many pieces are written at once, and copyPiece the bytes of
+// one, about.
+const (
+	copyWriters = 2
+	copyPiece   = 4 << 20
+)
+
+func newCopyWriter(ctx context.Context, c *copier, log *Log) *copyWriter {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(copyWriters)
+	return &copyWriter{copier: c, log: log, ctx: ctx, group: group}
+}
+
+// bring writes what the target lacks of an id.
+func (w *copyWriter) bring(a, b *standing) {
+	switch {
+	case a == nil:
+	case a.Erased && (b == nil || !b.Erased):
+		if w.bury = append(w.bury, a.ID); len(w.bury) == PageSize {
+			w.flush()
+		}
+	case !a.Erased && b == nil:
+		w.append = append(w.append, a.Entry)
+		for _, v := range a.Values {
+			w.size += len(v)
+		}
+		if len(w.append) == PageSize || w.size > copyPiece {
+			w.flush()
+		}
+	}
+}
+
+func (w *copyWriter) flush() {
+	entries, ids := w.append, w.bury
+	w.append, w.bury, w.size = nil, nil, 0
+	w.group.Go(func() error {
+		if len(ids) > 0 {
+			if err := w.to.Bury(w.ctx, w.log, ids); err != nil {
+				return fmt.Errorf("the target: %w", err)
+			}
+		}
+		if len(entries) > 0 {
+			// A conflict, or an answer that was withdrawn there, is found by comparing.
+			if _, err := w.to.Append(w.ctx, w.log, entries); err != nil {
+				return fmt.Errorf("the target: %w", err)
+			}
+		}
+		w.appended.Add(int64(len(entries)))
+		w.buried.Add(int64(len(ids)))
+		return nil
+	})
+}
+
+// wait writes the rest and returns the first error: a walk that a failed write
+// ended has an error of its own.
+func (w *copyWriter) wait(walked error) error {
+	if walked == nil {
+		w.flush()
+	}
+	if err := w.group.Wait(); err != nil {
+		return err
+	}
+	return walked
+}
+
+// partDigest digests a part of both sides, each from what it has itself.
+type partDigest struct {
+	name     string
+	from, to sideDigest
+}
+
+type sideDigest struct {
+	count int64
+	hash  hash.Hash
+	buf   []byte
+}
+
+func newPartDigest(name string) *partDigest {
+	return &partDigest{name: name, from: sideDigest{hash: sha256.New()}, to: sideDigest{hash: sha256.New()}}
+}
+
+func (p *partDigest) part() CopyPart {
+	return CopyPart{Name: p.name, From: p.from.sum(), To: p.to.sum()}
+}
+
+// add takes an id of each side, nil for none, where it is erased or not.
+func (p *partDigest) add(a, b *standing, erased bool) {
+	if a != nil && a.Erased == erased {
+		p.from.entry(&a.Entry)
+	}
+	if b != nil && b.Erased == erased {
+		p.to.entry(&b.Entry)
+	}
+}
+
+func (d *sideDigest) sum() (s CopySide) {
+	s.Count = d.count
+	d.hash.Sum(s.Digest[:0])
+	return s
+}
+
+func (d *sideDigest) entry(e *Entry) {
+	d.begin(e.ID[:])
+	d.piece(e.Digest)
+	d.piece(e.Receipt)
+	for _, v := range e.Values {
+		d.buf = append(binary.AppendUvarint(d.buf, uint64(len(v))), v...)
+	}
+	d.hash.Write(d.buf)
+}
+
+func (d *sideDigest) document(id string, body []byte) {
+	d.begin([]byte(id))
+	d.piece(body)
+	d.hash.Write(d.buf)
+}
+
+func (d *sideDigest) begin(id []byte) {
+	d.count++
+	d.buf = d.buf[:0]
+	d.piece(id)
+}
+
+// piece adds bytes so that no two lists of pieces look alike.
+func (d *sideDigest) piece(b []byte) {
+	d.buf = append(binary.AppendUvarint(d.buf, uint64(len(b))), b...)
+}
+
+// walkSets goes through all sets of documents of both sides. With write it makes
+// the target's equal; without it, it counts and digests both sides. The set of
+// the installation comes first: what is written under another root secret is of
+// no use.
+func (c *copier) walkSets(ctx context.Context, write bool) ([]CopyPart, CopyConflictError, error) {
+	var conflict CopyConflictError
+	names, err := c.sets(ctx)
+	if err != nil {
+		return nil, conflict, err
+	}
+	var parts []CopyPart
+	for _, name := range names {
+		from, err := listCopied(ctx, c.from, name)
+		if err != nil {
+			return nil, conflict, fmt.Errorf("the source: %w", err)
+		}
+		to, err := listCopied(ctx, c.to, name)
+		if err != nil {
+			return nil, conflict, fmt.Errorf("the target: %w", err)
+		}
+		if write {
+			if err := c.writeSet(ctx, name, from, to); err != nil {
+				return nil, conflict, fmt.Errorf("the target: %w", err)
+			}
+			continue
+		}
+		digest := newPartDigest("set " + name)
+		bodies := map[string]string{}
+		for _, d := range from {
+			digest.from.document(d.ID, d.Body)
+			bodies[d.ID] = string(d.Body)
+		}
+		for _, d := range to {
+			digest.to.document(d.ID, d.Body)
+			if body, ok := bodies[d.ID]; !ok || body != string(d.Body) {
+				conflict.Documents++
+			}
+		}
+		parts = append(parts, digest.part())
+	}
+	return parts, conflict, nil
+}
+
+// sets names the sets that either side ever had.
+func (c *copier) sets(ctx context.Context) ([]string, error) {
+	names := []string{setInstallation}
+	for _, engine := range []Engine{c.from, c.to} {
+		revisions, err := engine.SetRevisions(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for name := range revisions {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names[1:])
+	return names, nil
+}
+
+// listCopied returns the documents of a set with canonical bodies, but for the
+// mark of a copy, which is the target's own.
+func listCopied(ctx context.Context, engine Engine, set string) ([]Document, error) {
+	docs, _, err := engine.List(ctx, set)
+	if err != nil {
+		return nil, err
+	}
+	docs = slices.DeleteFunc(docs, func(d Document) bool { return set == setInstallation && d.ID == unfinishedID })
+	for i := range docs {
+		if docs[i].Body, err = canonicalJSON(docs[i].Body); err != nil {
+			return nil, fmt.Errorf("%w: %s/%s: %w", ErrCorrupt, set, docs[i].ID, err)
+		}
+	}
+	return docs, nil
+}
+
+// writeSet makes the documents of the target those of the source.
+func (c *copier) writeSet(ctx context.Context, set string, from, to []Document) error {
+	there := make(map[string]Document, len(to))
+	for _, d := range to {
+		there[d.ID] = d
+	}
+	for _, d := range from {
+		old, ok := there[d.ID]
+		delete(there, d.ID)
+		if ok && bytes.Equal(old.Body, d.Body) {
+			continue
+		}
+		if _, err := c.to.Put(ctx, set, Document{ID: d.ID, Revision: old.Revision, Body: d.Body}); err != nil {
+			return fmt.Errorf("put %s/%s: %w", set, d.ID, err)
+		}
+		c.result.Documents++
+	}
+	for id, d := range there {
+		if err := c.to.Delete(ctx, set, id, d.Revision); err != nil && !errors.Is(err, ErrNotFound) {
+			return fmt.Errorf("delete %s/%s: %w", set, id, err)
+		}
+		c.result.Documents++
+	}
+	return nil
+}
+
+// canonicalJSON writes a JSON text so that equal meanings are equal bytes.
+// Whole numbers keep every digit.
+func canonicalJSON(body []byte) ([]byte, error) {
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.UseNumber()
+	var v any
+	if err := dec.Decode(&v); err != nil {
+		return nil, err
+	}
+	return json.Marshal(canonicalNumbers(v))
+}
+
+func canonicalNumbers(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, x := range v {
+			v[k] = canonicalNumbers(x)
+		}
+	case []any:
+		for i, x := range v {
+			v[i] = canonicalNumbers(x)
+		}
+	case json.Number:
+		if !strings.ContainsAny(string(v), ".eE") {
+			return v
+		}
+		if f, err := v.Float64(); err == nil {
+			if f == math.Trunc(f) && math.Abs(f) < 1<<53 {
+				return json.Number(strconv.FormatInt(int64(f), 10))
+			}
+			return f
+		}
+	}
+	return v
+}
