@@ -26,11 +26,16 @@ const (
 	setRounds      = "rounds"
 	setPopulations = "populations"
 	setTokens      = "tokens"
+	setSignOuts    = "signouts"
 )
 
 func knownSets() iter.Seq[string] {
-	return slices.Values([]string{setInstruments, setFields, setProcedures, setUnits, setDesks, setRounds, setPopulations, setTokens})
+	return slices.Values([]string{setInstruments, setFields, setProcedures, setUnits, setDesks, setRounds, setPopulations, setTokens, setSignOuts})
 }
+
+// isAccess tells the sets that say who may come in from those that describe the
+// survey.
+func isAccess(set string) bool { return set == setTokens || set == setSignOuts }
 
 // knownLogs lists the logs of a store: whatever goes through all of it, a copy
 // or a backup, goes through these and the sets of [Engine.SetRevisions].
@@ -41,6 +46,18 @@ type documentSets map[string][]Document
 
 // view decodes and checks the documents.
 func (d documentSets) view() (*View, error) {
+	catalogue, err := d.catalogue()
+	if err != nil {
+		return nil, err
+	}
+	access, err := d.access()
+	if err != nil {
+		return nil, err
+	}
+	return &View{Catalogue: catalogue, access: access}, nil
+}
+
+func (d documentSets) catalogue() (*survey.Catalogue, error) {
 	docs, err := d.decode()
 	if err != nil {
 		return nil, err
@@ -49,15 +66,22 @@ func (d documentSets) view() (*View, error) {
 	if err != nil {
 		return nil, fmt.Errorf("stored staff documents: %w", err)
 	}
+	return catalogue, nil
+}
+
+func (d documentSets) access() (access, error) {
 	tokens, err := decodeSet[Token](d, setTokens)
 	if err != nil {
-		return nil, err
+		return access{}, err
 	}
-	view := &View{Catalogue: catalogue, tokens: map[string]Token{}}
+	a := access{tokens: map[string]Token{}, signedOut: map[string]bool{}}
 	for _, t := range tokens {
-		view.tokens[t.Hash] = t
+		a.tokens[t.Hash] = t
 	}
-	return view, nil
+	for _, doc := range d[setSignOuts] {
+		a.signedOut[doc.ID] = true
+	}
+	return a, nil
 }
 
 func (d documentSets) decode() (survey.Documents, error) {
@@ -83,11 +107,12 @@ func decodeSet[T any](d documentSets, set string) ([]T, error) {
 	return list, nil
 }
 
-// documentRevision names the state of the documents, tokens left aside.
+// documentRevision names the state of the documents, those of access left
+// aside.
 func documentRevision(revisions map[string]int64) string {
 	var text strings.Builder
 	for set := range knownSets() {
-		if set != setTokens {
+		if !isAccess(set) {
 			fmt.Fprintf(&text, "%s=%d;", set, revisions[set])
 		}
 	}

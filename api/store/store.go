@@ -38,10 +38,16 @@ type Store struct {
 // View is an immutable picture of the staff documents at one moment.
 type View struct {
 	*survey.Catalogue
-	// Revision is another text after each change of the documents, tokens left
-	// aside.
+	// Revision is another text after each change of the documents, tokens and
+	// sign-outs left aside.
 	Revision string
-	tokens   map[string]Token
+	access
+}
+
+// access says who may come in.
+type access struct {
+	tokens    map[string]Token // by hash
+	signedOut map[string]bool  // sessions, by hash
 }
 
 // Open starts a Store on an engine: it loads the staff documents and from then
@@ -102,8 +108,8 @@ func (s *Store) poll(ctx context.Context) {
 }
 
 // Refresh reads what changed in the staff documents now, rather than at the
-// next poll. When what is stored does not hold together, the view stays as it
-// was and the error says why.
+// next poll. When what is stored does not hold together, the catalogue stays as
+// it was and the error says why; revocations and sign-outs hold all the same.
 func (s *Store) Refresh(ctx context.Context) error {
 	s.loading.Lock()
 	defer s.loading.Unlock()
@@ -111,7 +117,8 @@ func (s *Store) Refresh(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read set revisions: %w", err)
 	}
-	changed := s.view.Load() == nil
+	old := s.view.Load()
+	changed, described := old == nil, old == nil
 	for set := range knownSets() {
 		if revisions[set] == s.revisions[set] {
 			continue
@@ -122,15 +129,27 @@ func (s *Store) Refresh(ctx context.Context) error {
 		}
 		s.documents[set] = docs
 		changed = true
+		described = described || !isAccess(set)
 	}
 	if !changed {
 		return nil
 	}
-	view, err := s.documents.view()
+	access, err := s.documents.access()
 	if err != nil {
 		return err
 	}
-	view.Revision = documentRevision(revisions)
+	view := &View{access: access, Revision: documentRevision(revisions)}
+	if described {
+		view.Catalogue, err = s.documents.catalogue()
+	} else {
+		view.Catalogue = old.Catalogue // which is dear to make, and people sign out at any time
+	}
+	if err != nil {
+		if old != nil {
+			s.view.Store(&View{Catalogue: old.Catalogue, Revision: old.Revision, access: access})
+		}
+		return err
+	}
 	s.revisions = revisions
 	s.view.Store(view)
 	return nil
