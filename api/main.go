@@ -37,6 +37,7 @@ type cli struct {
 	Report  reportCommand  `cmd:"" help:"Print the index of a round."`
 	Import  importCommand  `cmd:"" help:"Load answers from a file: paper forms, another system, an export."`
 	Export  exportCommand  `cmd:"" help:"Write the answers of a round as CSV."`
+	Copy    copyCommand    `cmd:"" help:"Move everything between a folder and a MongoDB, either way, and prove that both are equal."`
 	Seed    seedCommand    `cmd:"" help:"Load instruments, units, desks, rounds and populations."`
 	Desks   desksCommand   `cmd:"" help:"List the desks with their codes and the sheets to print."`
 	Token   tokenCommand   `cmd:"" help:"Create, list and revoke access tokens."`

@@ -143,20 +143,37 @@ func (c *copier) run(ctx context.Context, what string) error {
 	return ErrChanging
 }
 
+// CheckSource refuses what [Copy] refuses of a source, before a target is made
+// for it: ErrNothing, ErrUnfinished, and ErrSecret where the store was made with
+// another root secret.
+func CheckSource(ctx context.Context, from Engine, secret Secret) error {
+	if err := checkSource(ctx, from); err != nil {
+		return err
+	}
+	return checkSecret(ctx, from, secret)
+}
+
+func checkSource(ctx context.Context, from Engine) error {
+	revisions, err := from.SetRevisions(ctx)
+	if err == nil && len(revisions) == 0 {
+		return ErrNothing
+	}
+	if err == nil {
+		err = checkUnfinished(ctx, from)
+	}
+	if err != nil {
+		return fmt.Errorf("the source: %w", err)
+	}
+	return nil
+}
+
 // check refuses what cannot be copied.
 func (c *copier) check(ctx context.Context) error {
 	if c.from == c.to {
 		return errors.New("store: source and target are the same")
 	}
-	revisions, err := c.from.SetRevisions(ctx)
-	if err != nil {
-		return fmt.Errorf("the source: %w", err)
-	}
-	if len(revisions) == 0 {
-		return ErrNothing
-	}
-	if err := checkUnfinished(ctx, c.from); err != nil {
-		return fmt.Errorf("the source: %w", err)
+	if err := checkSource(ctx, c.from); err != nil {
+		return err
 	}
 	source, err := storedFingerprint(ctx, c.from)
 	if err != nil {

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -43,10 +42,4 @@ func KeepSecret(folder string, secret Secret) error {
 		err = fmt.Errorf("%w: %s in %s is another one", ErrSecret, secretFile, folder)
 	}
 	return err
-}
-
-// CheckSecret returns ErrSecret when a store was made with another root secret.
-// A store that does not know its secret yet belongs to this one from then on.
-func CheckSecret(ctx context.Context, engine Engine, secret Secret) error {
-	return checkSecret(ctx, engine, secret)
 }
