@@ -117,13 +117,15 @@ type secretDocument struct {
 	Fingerprint string `json:"fingerprint"`
 }
 
+// fingerprint tells a root secret from others without telling it.
+func (s Secret) fingerprint() string { return hex.EncodeToString(s.Key("fingerprint")[:16]) }
+
 // checkSecret compares the secret's fingerprint with the stored one, or stores
 // it where there is none: in a new store, and in one from before fingerprints.
 func checkSecret(ctx context.Context, engine Engine, secret Secret) error {
-	fingerprint := hex.EncodeToString(secret.Key("fingerprint")[:16])
 	doc, err := engine.Get(ctx, setInstallation, secretID)
 	if errors.Is(err, ErrNotFound) {
-		body, err := json.Marshal(secretDocument{fingerprint})
+		body, err := json.Marshal(secretDocument{secret.fingerprint()})
 		if err != nil {
 			return err
 		}
@@ -138,11 +140,17 @@ func checkSecret(ctx context.Context, engine Engine, secret Secret) error {
 	} else if err != nil {
 		return err
 	}
+	return sameSecret(doc, secret)
+}
+
+// sameSecret compares the secret with the document that a store keeps of its
+// own.
+func sameSecret(doc Document, secret Secret) error {
 	var stored secretDocument
 	if err := json.Unmarshal(doc.Body, &stored); err != nil {
 		return fmt.Errorf("%w: %s/%s: %w", ErrCorrupt, setInstallation, secretID, err)
 	}
-	if stored.Fingerprint != fingerprint {
+	if stored.Fingerprint != secret.fingerprint() {
 		return fmt.Errorf("%w: the store was made with another one; put back its %s, or its SIPAS_SECRET. Nothing was changed", ErrSecret, secretFile)
 	}
 	return nil
