@@ -1,6 +1,10 @@
 package stats
 
-import "math"
+import (
+	"cmp"
+	"math"
+	"slices"
+)
 
 // class is what a counted row's place, person and day come to: its weight cell
 // and its domain. Rows of one class are alike but for their answers.
@@ -54,10 +58,10 @@ func newClasser(plan *Plan, weights *cellWeights) *classer {
 		cell, group int32
 		in          bool
 	}
-	seen := map[base]int32{}
+	bases := make([]base, 0, len(plan.Places)) // of counted places
+	baseOf := make([]base, len(plan.Places))
 	for i, pl := range plan.Places {
 		if !pl.Counted {
-			c.place[i] = -1
 			continue
 		}
 		b := base{group: -1, in: pl.In}
@@ -67,26 +71,43 @@ func newClasser(plan *Plan, weights *cellWeights) *classer {
 		if plan.By == ByPlace && pl.In {
 			b.group = pl.Group
 		}
-		first, ok := seen[b]
-		if !ok {
-			first = int32(len(c.list))
-			seen[b] = first
-			for part := range parts {
-				cl := class{cell: b.cell, domain: -1, weight: 1}
-				if plan.Design == Visitors {
-					cl.weight = weights.cells[b.cell].Weight
-				}
-				switch {
-				case !b.in || part == c.out:
-				case plan.By == ByPlace:
-					cl.domain = b.group + 1
-				default:
-					cl.domain = part
-				}
-				c.list = append(c.list, cl)
+		bases, baseOf[i] = append(bases, b), b
+	}
+	// In the order of what they are, not of the numbers of places, which tell who
+	// answered first: sums of weights are taken in the order of classes.
+	slices.SortFunc(bases, func(a, b base) int {
+		in := 0
+		if a.in != b.in {
+			in = 1
+			if b.in {
+				in = -1
 			}
 		}
-		c.place[i] = first
+		return cmp.Or(cmp.Compare(a.cell, b.cell), cmp.Compare(a.group, b.group), in)
+	})
+	seen := map[base]int32{}
+	for _, b := range slices.Compact(bases) {
+		seen[b] = int32(len(c.list))
+		for part := range parts {
+			cl := class{cell: b.cell, domain: -1, weight: 1}
+			if plan.Design == Visitors {
+				cl.weight = weights.cells[b.cell].Weight
+			}
+			switch {
+			case !b.in || part == c.out:
+			case plan.By == ByPlace:
+				cl.domain = b.group + 1
+			default:
+				cl.domain = part
+			}
+			c.list = append(c.list, cl)
+		}
+	}
+	for i, pl := range plan.Places {
+		c.place[i] = -1
+		if pl.Counted {
+			c.place[i] = seen[baseOf[i]]
+		}
 	}
 	return c
 }
