@@ -40,6 +40,7 @@ const (
 	codeInternal       survey.Code = "internal"
 	codeUnavailable    survey.Code = "unavailable"
 	codeLoading        survey.Code = "loading"
+	codeSignedOutHere  survey.Code = "signed_out_here_only"
 )
 
 // statuses is the one map from error code to HTTP status. Codes of fields do
@@ -57,7 +58,7 @@ var statuses = map[survey.Code]int{
 	codeInvalid:        422,
 	codeHeaderTooLarge: 431,
 	codeInternal:       500,
-	codeUnavailable:    503, codeLoading: 503,
+	codeUnavailable:    503, codeLoading: 503, codeSignedOutHere: 503,
 	// Pages that stand where a form would.
 	survey.CodeDeskClosed: 410, survey.CodeRoundClosed: 410, survey.CodeRoundNotOpen: 403,
 }

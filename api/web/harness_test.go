@@ -435,6 +435,13 @@ func (f *failing) Append(ctx context.Context, log *store.Log, entries []store.En
 	return f.Engine.Append(ctx, log, entries)
 }
 
+func (f *failing) Put(ctx context.Context, set string, d store.Document) (int64, error) {
+	if _, err := f.state(); err != nil {
+		return 0, err
+	}
+	return f.Engine.Put(ctx, set, d)
+}
+
 func (f *failing) Ping(ctx context.Context) error {
 	if _, err := f.state(); err != nil {
 		return err

@@ -110,7 +110,7 @@ func TestOpenAPIReport(t *testing.T) {
 // is in the document.
 func TestOpenAPICodes(t *testing.T) {
 	enum := document(t).Components.Schemas["ErrorCode"].Value.Enum
-	pages := []survey.Code{codeTicketInvalid, codeSignInRequired, survey.CodeDeskClosed, survey.CodeRoundClosed, survey.CodeRoundNotOpen}
+	pages := []survey.Code{codeTicketInvalid, codeSignInRequired, codeSignedOutHere, survey.CodeDeskClosed, survey.CodeRoundClosed, survey.CodeRoundNotOpen}
 	for code := range statuses {
 		if slices.Contains(enum, any(string(code))) == slices.Contains(pages, code) {
 			t.Errorf("code %s: in the document %v", code, !slices.Contains(pages, code))

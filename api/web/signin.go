@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
+	"io"
 	"net/url"
 	"strings"
 	"time"
@@ -19,18 +21,36 @@ import (
 // sessionFor is how long a reader stays signed in.
 const sessionFor = 12 * time.Hour
 
-// A pass names a token by its hash, until a moment, and proves with an HMAC that
-// this service made it. Tickets (in a link) and sessions (in a cookie) are
-// passes under different keys, so that one is never taken for the other; neither
-// holds the token itself.
-const passSize = sha256.Size + 8 + sha256.Size
+// pass names a token by its hash, until a moment, and as text proves with an
+// HMAC that this service made it. Tickets (in a link) and sessions (in a cookie)
+// are passes under different keys, so that one is never taken for the other;
+// neither holds the token itself.
+type pass struct {
+	token string // hash
+	id    sessionID
+	until time.Time
+}
 
-func makePass(key []byte, tokenHash string, until time.Time) string {
-	hash, err := hex.DecodeString(tokenHash)
-	if err != nil || len(hash) != sha256.Size {
+// sessionID tells one session of a token from another, so that one can be ended.
+// It is random; a ticket's is zero, since nothing ends a ticket before its time.
+type sessionID [16]byte
+
+// hash names the session in the store, from which nobody can make a pass.
+func (id sessionID) hash() string {
+	sum := sha256.Sum256(id[:])
+	return hex.EncodeToString(sum[:])
+}
+
+const passSize = sha256.Size + len(sessionID{}) + 8 + sha256.Size
+
+// seal writes the pass as text, "" when its token is no hash.
+func (p pass) seal(key []byte) string {
+	b, err := hex.DecodeString(p.token)
+	if err != nil || len(b) != sha256.Size {
 		return ""
 	}
-	b := binary.BigEndian.AppendUint64(hash, uint64(until.Unix()))
+	b = append(b, p.id[:]...)
+	b = binary.BigEndian.AppendUint64(b, uint64(p.until.Unix()))
 	return base64.RawURLEncoding.EncodeToString(append(b, passMAC(key, b)...))
 }
 
@@ -40,18 +60,21 @@ func passMAC(key, b []byte) []byte {
 	return mac.Sum(nil)
 }
 
-// openPass returns the hash of the token that a pass names.
-func openPass(key []byte, pass string, now time.Time) (string, bool) {
-	b, err := base64.RawURLEncoding.DecodeString(pass)
+// openPass reads a pass that this service made and whose time is not over.
+func openPass(key []byte, text string, now time.Time) (pass, bool) {
+	b, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil || len(b) != passSize {
-		return "", false
+		return pass{}, false
 	}
 	said, mac := b[:passSize-sha256.Size], b[passSize-sha256.Size:]
-	until := int64(binary.BigEndian.Uint64(said[sha256.Size:]))
-	if !hmac.Equal(mac, passMAC(key, said)) || now.Unix() >= until {
-		return "", false
+	if !hmac.Equal(mac, passMAC(key, said)) {
+		return pass{}, false
 	}
-	return hex.EncodeToString(said[:sha256.Size]), true
+	p := pass{token: hex.EncodeToString(said[:sha256.Size])}
+	rest := said[sha256.Size:]
+	rest = rest[copy(p.id[:], rest):]
+	p.until = time.Unix(int64(binary.BigEndian.Uint64(rest)), 0)
+	return p, now.Before(p.until)
 }
 
 // SignInURL makes a link that signs its reader in with the rights of a token
@@ -62,7 +85,7 @@ func (s *Server) SignInURL(token, path string, ttl time.Duration) string {
 	if !ok {
 		return ""
 	}
-	q := url.Values{"t": {makePass(s.ticketKey, known.Hash, s.cfg.Now().Add(ttl))}, "next": {path}}
+	q := url.Values{"t": {pass{token: known.Hash, until: s.cfg.Now().Add(ttl)}.seal(s.ticketKey)}, "next": {path}}
 	return s.cfg.PublicURL + "/signin?" + q.Encode()
 }
 
@@ -75,22 +98,28 @@ func (s *Server) cookieName() string {
 }
 
 // sessionToken finds the token that the reader signed in with. One that was
-// revoked since is not found.
+// revoked since is not found, nor is that of a session that was ended.
 func (s *Server) sessionToken(r *request) (store.Token, bool) {
-	hash, ok := openPass(s.sessionKey, r.Cookies(s.cookieName()), s.cfg.Now())
-	if !ok {
+	p, ok := openPass(s.sessionKey, r.Cookies(s.cookieName()), s.cfg.Now())
+	view := s.store.View()
+	if !ok || view.SignedOut(p.id.hash()) {
 		return store.Token{}, false
 	}
-	return s.store.View().TokenByHash(hash)
+	return view.TokenByHash(p.token)
 }
 
 // startSession signs the reader in and leads to a clean address.
-func (s *Server) startSession(r *request, token store.Token, next string) {
+func (s *Server) startSession(r *request, token store.Token, next string) error {
+	p := pass{token: token.Hash, until: s.cfg.Now().Add(sessionFor)}
+	if _, err := io.ReadFull(s.cfg.Random, p.id[:]); err != nil {
+		return fmt.Errorf("make a session: %w", err)
+	}
 	r.Cookie(&fiber.Cookie{
-		Name: s.cookieName(), Value: makePass(s.sessionKey, token.Hash, s.cfg.Now().Add(sessionFor)), Path: "/",
+		Name: s.cookieName(), Value: p.seal(s.sessionKey), Path: "/",
 		MaxAge: int(sessionFor.Seconds()), HTTPOnly: true, Secure: s.secure(), SameSite: fiber.CookieSameSiteLaxMode,
 	})
 	s.seeOther(r, localPath(next))
+	return nil
 }
 
 // seeOther leads to a path of this service. Fiber's own redirect would complete
@@ -126,16 +155,15 @@ func (s *Server) showSignIn(r *request) error {
 	if ticket == "" {
 		return s.signInPage(r, fiber.StatusOK, "")
 	}
-	hash, ok := openPass(s.ticketKey, ticket, s.cfg.Now())
+	p, ok := openPass(s.ticketKey, ticket, s.cfg.Now())
 	if !ok {
 		return fail(codeTicketInvalid)
 	}
-	token, ok := s.store.View().TokenByHash(hash)
+	token, ok := s.store.View().TokenByHash(p.token)
 	if !ok {
 		return fail(codeTicketInvalid)
 	}
-	s.startSession(r, token, r.Query("next"))
-	return nil
+	return s.startSession(r, token, r.Query("next"))
 }
 
 // signIn takes a pasted token.
@@ -145,13 +173,20 @@ func (s *Server) signIn(r *request) error {
 	if !ok {
 		return s.signInPage(r, statuses[codeTokenUnknown], codeTokenUnknown)
 	}
-	s.startSession(r, token, string(form.Peek("next")))
-	return nil
+	return s.startSession(r, token, string(form.Peek("next")))
 }
 
-// signOut forgets the reader.
+// signOut makes the reader's browser forget the session, and every server refuse
+// it. The browser forgets it also while the store is away, but the reader is
+// told that a copy of the cookie would still open the service.
 func (s *Server) signOut(r *request) error {
 	r.Cookie(&fiber.Cookie{Name: s.cookieName(), Path: "/", MaxAge: -1, Expires: time.Unix(0, 0), HTTPOnly: true, Secure: s.secure(), SameSite: fiber.CookieSameSiteLaxMode})
+	now := s.cfg.Now()
+	if p, ok := openPass(s.sessionKey, r.Cookies(s.cookieName()), now); ok {
+		if err := s.store.SignOut(r.context, p.id.hash(), p.until, now); err != nil {
+			return &failure{code: codeSignedOutHere, cause: err}
+		}
+	}
 	s.seeOther(r, "/signin?lang="+r.language())
 	return nil
 }
