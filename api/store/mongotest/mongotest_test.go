@@ -69,6 +69,18 @@ func TestSharedSet(t *testing.T) {
 	}
 }
 
+// TestGivenServer: the address in the environment is used, with its credentials and with a database of the test's own.
+func TestGivenServer(t *testing.T) {
+	s := Start(t, Options{Nodes: 1, Auth: true})
+	given := "mongodb://" + User + ":" + Password + "@" + s.Address(0) + "/admin?replicaSet=" + s.name
+	t.Setenv("SIPAS_TEST_MONGODB_URI", given)
+	uri := URI(t)
+	if !strings.Contains(uri, s.Address(0)) {
+		t.Fatalf("the server is another one: %s", uri)
+	}
+	write(t, Database(t, uri), 1)
+}
+
 // TestFailover kills, freezes and stops the primary: each time another node takes over and nothing a majority held is
 // lost.
 func TestFailover(t *testing.T) {
