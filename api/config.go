@@ -32,10 +32,6 @@ type serviceFlags struct {
 	AccessToken string `name:"token" env:"SIPAS_TOKEN" help:"Access token for --url."`
 }
 
-// errNoMongoDB refuses a setting rather than ignore it: answers would go to a
-// file that nobody expects.
-var errNoMongoDB = errors.New("SIPAS_MONGODB_URI is set, but this version has no MongoDB engine yet; unset it to use the embedded file store")
-
 // open opens the store for a command, whose name is told to others who want the
 // same file.
 func (f *storeFlags) open(ctx context.Context, command string, log *slog.Logger) (*store.Store, error) {
@@ -71,9 +67,13 @@ func isMongoDB(location string) bool {
 // openEngine opens what keeps the answers at a location, a folder or the
 // address of a MongoDB. command and url are told to others who want the same
 // folder.
-func openEngine(_ context.Context, location, command, url string, log *slog.Logger) (store.Engine, error) {
+func openEngine(ctx context.Context, location, command, url string, log *slog.Logger) (store.Engine, error) {
 	if isMongoDB(location) {
-		return nil, errNoMongoDB
+		engine, err := store.OpenMongo(ctx, location, store.MongoOptions{Logger: log, Now: now})
+		if err != nil {
+			return nil, err
+		}
+		return engine, nil
 	}
 	engine, err := store.OpenFile(location, store.FileOptions{Command: command, URL: url, Logger: log})
 	if err != nil {
@@ -193,10 +193,7 @@ func redact(name, value string) string {
 	case name == "secret" || name == "token":
 		return "(hidden)"
 	case name == "mongodb-uri":
-		if u, err := url.Parse(value); err == nil {
-			return u.Redacted()
-		}
-		return "(hidden)"
+		return store.RedactURI(value)
 	}
 	return value
 }

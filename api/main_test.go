@@ -154,7 +154,6 @@ func TestCommandLine(t *testing.T) {
 		"url without a token":      {[]string{"report", "--round", "x", "--url", "http://127.0.0.1:1"}, 1, "needs --token"},
 		"url that is none":         {[]string{"report", "--round", "x", "--url", "nonsense", "--token", "t"}, 1, "begins with https://"},
 		"service that is not":      {[]string{"report", "--round", "x", "--url", "http://127.0.0.1:1", "--token", "t"}, 1, "reach the service"},
-		"mongodb is not there yet": {[]string{"report", "--round", "x", "--mongodb-uri", "mongodb://u:p@h/"}, 1, "no MongoDB engine yet"},
 		"secret too short":         {[]string{"seed", "--set", "province", "--data", t.TempDir(), "--secret", "abc"}, 1, "64 hexadecimal digits"},
 		"nothing to seed":          {[]string{"seed", "--data", t.TempDir()}, 1, "nothing to load"},
 		"token without rights":     {[]string{"token", "create", "--name", "x", "--data", t.TempDir()}, 2, "missing flags: --rights"},

@@ -1,0 +1,260 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology"
+)
+
+// ErrSetup says that a MongoDB can be reached but not be used, and that waiting does not help: somebody has to change
+// something, and the message says what.
+var ErrSetup = errors.New("store: the MongoDB is not set up for this service")
+
+// Codes of the server's errors.
+const (
+	mongoUnauthorized         = 13
+	mongoAuthenticationFailed = 18
+	mongoAtlasError           = 8000
+	mongoNamespaceExists      = 48
+)
+
+// passing are the server's errors that pass by themselves: another server is becoming primary, a write was not confirmed
+// in time, a connection broke inside a cluster.
+var passing = []int{
+	6, 7, 89, 9001, // hosts and sockets
+	91, 189, 10107, 11600, 11602, 13435, 13436, // not, or no longer, primary
+	50, 64, 262, // out of time
+	133, 134, 63, 150, 234, 13388, 202, // primary not found, snapshot too old, stale routing
+	112, 24, 46, // conflict, lock
+}
+
+// transient reports whether trying again may help. Whatever the server did not say itself came from the way to it.
+func transient(err error) bool {
+	var said mongo.ServerError
+	switch {
+	case err == nil || engineError(err) || errors.Is(err, mongo.ErrNoDocuments) || errors.Is(err, mongo.ErrClientDisconnected):
+		return false
+	case mongo.IsNetworkError(err) || mongo.IsTimeout(err):
+		return true
+	case errors.As(err, &said):
+		return slices.ContainsFunc(passing, said.HasErrorCode)
+	}
+	return !refused(err)
+}
+
+// engineError reports whether an error is already one of those that engines return.
+func engineError(err error) bool {
+	for _, known := range []error{ErrNotFound, ErrStale, ErrCursorGone, ErrUnavailable, ErrClosed, ErrNewerFormat, ErrCorrupt, ErrSetup} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	return false
+}
+
+// refused reports whether the server does not let this user in, or not do that.
+func refused(err error) bool {
+	for _, code := range []int{mongoUnauthorized, mongoAuthenticationFailed, mongoAtlasError} {
+		if hasCode(err, code) {
+			return true
+		}
+	}
+	return false
+}
+
+func hasCode(err error, code int) bool {
+	var said mongo.ServerError
+	return errors.As(err, &said) && said.HasErrorCode(code)
+}
+
+// translate turns an error of the driver into one of those that Engine promises.
+func (m *Mongo) translate(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case m.closing.Err() != nil || errors.Is(err, mongo.ErrClientDisconnected):
+		return ErrClosed
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case engineError(err):
+		return err
+	}
+	return fmt.Errorf("%w: MongoDB at %s: %w", ErrUnavailable, m.address, err)
+}
+
+// examine asks the server what it is. The errors say what to do.
+func (m *Mongo) examine(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, m.timing.attempt)
+	defer cancel()
+	var hello struct {
+		SetName   string    `bson:"setName"`
+		Msg       string    `bson:"msg"`
+		LocalTime time.Time `bson:"localTime"`
+	}
+	asked := m.now()
+	if err := m.db.RunCommand(ctx, bson.D{{Key: "hello", Value: 1}}).Decode(&hello); err != nil {
+		return m.explain(ctx, err)
+	}
+	if hello.SetName == "" && hello.Msg != "isdbgrid" {
+		return fmt.Errorf("%w: the MongoDB at %s is a lone server, which cannot promise that an answer survives its loss; "+
+			"start it with --replSet rs0 and run rs.initiate() once (one member is enough to begin with)", ErrSetup, m.address)
+	}
+	if hello.LocalTime.IsZero() {
+		return nil
+	}
+	answered := m.now()
+	off := hello.LocalTime.Sub(asked)
+	if off > 0 {
+		off = max(0, hello.LocalTime.Sub(answered))
+	}
+	if off.Abs() > clockLimit {
+		where := "behind"
+		if off < 0 {
+			where = "ahead of"
+		}
+		return fmt.Errorf("%w: this machine's clock is %s %s that of the MongoDB at %s; set both (NTP), or answers get a wrong hour",
+			ErrSetup, off.Abs().Round(time.Second), where, m.address)
+	}
+	return nil
+}
+
+// probe has a majority confirm a write.
+func (m *Mongo) probe(ctx context.Context) error {
+	limit, cancel := context.WithTimeout(ctx, m.timing.attempt)
+	defer cancel()
+	id := bson.D{{Key: keyID, Value: "ping"}}
+	for {
+		res, err := m.meta.UpdateOne(limit, id, bson.D{{Key: "$inc", Value: bson.D{{Key: "n", Value: int64(1)}}}})
+		if err == nil && res.MatchedCount == 0 {
+			_, err = m.meta.InsertOne(limit, append(id, bson.E{Key: "n", Value: int64(0)}))
+		}
+		if mongo.IsDuplicateKeyError(err) {
+			continue // another server was first
+		}
+		if err != nil && ctx.Err() == nil && (limit.Err() != nil || hasCode(err, 64)) {
+			return fmt.Errorf("%w: the MongoDB at %s has a primary, but no majority confirms its writes: too many members of the set are away or far behind: %w",
+				ErrUnavailable, m.address, err)
+		}
+		return m.explain(ctx, err)
+	}
+}
+
+// explain says what is wrong with a server, as well as the driver's error tells it.
+func (m *Mongo) explain(ctx context.Context, err error) error {
+	var selection topology.ServerSelectionError
+	switch {
+	case err == nil:
+		return nil
+	case m.closing.Err() != nil:
+		return ErrClosed
+	case engineError(err):
+		return err
+	case hasCode(err, mongoUnauthorized):
+		return fmt.Errorf("%w: the MongoDB at %s knows the user of SIPAS_MONGODB_URI but does not let it write there; give it the role readWrite on the database: %w", ErrSetup, m.address, err)
+	case refused(err) || strings.Contains(err.Error(), "auth error"):
+		return fmt.Errorf("%w: the MongoDB at %s refuses the user or password of SIPAS_MONGODB_URI (authSource may be missing): %w", ErrSetup, m.address, err)
+	case strings.Contains(err.Error(), "wire version"):
+		return fmt.Errorf("%w: the MongoDB at %s is too old; 6.0 or newer is recommended: %w", ErrSetup, m.address, err)
+	case errors.As(err, &selection):
+		return m.explainSelection(selection, err)
+	case ctx.Err() != nil:
+		return errors.Join(ErrUnavailable, ctx.Err(), err)
+	}
+	return fmt.Errorf("%w: MongoDB at %s: %w", ErrUnavailable, m.address, err)
+}
+
+// explainSelection says why no primary was found.
+func (m *Mongo) explainSelection(s topology.ServerSelectionError, err error) error {
+	var reached, alone int
+	var why error
+	for _, server := range s.Desc.Servers {
+		if server.LastError != nil {
+			why = server.LastError
+		}
+		switch {
+		case server.Kind.String() == "Standalone":
+			alone++
+			reached++
+		case server.Kind.String() != "Unknown":
+			reached++
+		}
+	}
+	switch {
+	case alone > 0:
+		return fmt.Errorf("%w: a lone server answers at %s, where the address asks for a replica set; start it with --replSet and run rs.initiate() once", ErrSetup, m.address)
+	case why != nil && strings.Contains(why.Error(), "auth error"):
+		return fmt.Errorf("%w: the MongoDB at %s refuses the user or password of SIPAS_MONGODB_URI (authSource may be missing): %w", ErrSetup, m.address, why)
+	case why != nil && (strings.Contains(why.Error(), "x509") || strings.Contains(why.Error(), "tls:")):
+		return fmt.Errorf("%w: no trusted TLS connection to the MongoDB at %s (tlsCAFile names who signed its certificate): %w", ErrSetup, m.address, why)
+	case reached > 0:
+		return fmt.Errorf("%w: the replica set at %s has no primary now: an election is under way, or too few of its members are up to have a majority: %w", ErrUnavailable, m.address, err)
+	case len(s.Desc.Servers) == 0:
+		return fmt.Errorf("%w: no member at %s belongs to the replica set that the address names (replicaSet=): %w", ErrUnavailable, m.address, err)
+	}
+	return fmt.Errorf("%w: the MongoDB at %s cannot be reached: %w", ErrUnavailable, m.address, errors.Join(why, err))
+}
+
+// secretParameters are parameters of an address whose values nobody may read.
+var secretParameters = []string{"tlscertificatekeyfilepassword", "sslclientcertificatekeypassword", "authmechanismproperties", "proxypassword"}
+
+// RedactURI returns the address of a MongoDB without what must not be shown: the password, and those of keys and
+// proxies. Something that is no such address comes back as it is.
+func RedactURI(uri string) string {
+	scheme, rest, ok := strings.Cut(uri, "://")
+	if !ok || !strings.HasPrefix(scheme, "mongodb") {
+		return uri
+	}
+	if user, hosts, ok := cutUser(rest); ok {
+		user, _, _ = strings.Cut(user, ":")
+		rest = user + ":xxxxx@" + hosts
+	}
+	hosts, query, asked := strings.Cut(rest, "?")
+	if !asked {
+		return scheme + "://" + hosts
+	}
+	parameters := strings.FieldsFunc(query, func(r rune) bool { return r == '&' || r == ';' })
+	for i, p := range parameters {
+		if name, _, _ := strings.Cut(p, "="); slices.Contains(secretParameters, strings.ToLower(name)) {
+			parameters[i] = name + "=xxxxx"
+		}
+	}
+	return scheme + "://" + hosts + "?" + strings.Join(parameters, "&")
+}
+
+// cutUser cuts an address behind its scheme at the @ that ends user and password. A password that was not encoded as it
+// should may hold any sign, so everything before the last @ is suspect.
+func cutUser(rest string) (user, hosts string, ok bool) {
+	end, _, _ := strings.Cut(rest, "?")
+	at := strings.LastIndexByte(end, '@')
+	if at < 0 {
+		at = strings.LastIndexByte(rest, '@')
+	}
+	if at < 0 {
+		return "", rest, false
+	}
+	return rest[:at], rest[at+1:], true
+}
+
+// hidePassword removes the password of an address from a message about it.
+func hidePassword(message, uri string) string {
+	message = strings.ReplaceAll(message, uri, RedactURI(uri))
+	_, rest, _ := strings.Cut(uri, "://")
+	user, _, _ := cutUser(rest)
+	_, password, _ := strings.Cut(user, ":")
+	if password == "" {
+		return message
+	}
+	message = strings.ReplaceAll(message, password, "xxxxx")
+	if plain, err := url.QueryUnescape(password); err == nil {
+		message = strings.ReplaceAll(message, plain, "xxxxx")
+	}
+	return message
+}
