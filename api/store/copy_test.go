@@ -118,7 +118,7 @@ func dump(t *testing.T, e Engine) []string {
 	return all
 }
 
-func wantSame(t *testing.T, from, to Engine) {
+func wantCopied(t *testing.T, from, to Engine) {
 	t.Helper()
 	a, b := dump(t, from), dump(t, to)
 	if len(a) != len(b) {
@@ -164,7 +164,7 @@ func TestCopy(t *testing.T) {
 		if done < n || done != total {
 			t.Errorf("progress ended at %d of %d", done, total)
 		}
-		wantSame(t, from, to)
+		wantCopied(t, from, to)
 		if _, err := to.FindReceipt(t.Context(), responseLog, testEntry(1).Receipt); err != nil {
 			t.Errorf("a receipt: %v", err)
 		}
@@ -206,7 +206,7 @@ func TestCopyAgain(t *testing.T) {
 		if result.Appended != 49 || result.Buried != 5 || result.Documents != 1 {
 			t.Errorf("%+v", result)
 		}
-		wantSame(t, from, to)
+		wantCopied(t, from, to)
 	})
 }
 
@@ -318,7 +318,7 @@ func TestCopyDocumentsOfAnUnfinishedCopy(t *testing.T) {
 		if result := mustCopy(t, from, to); result.Documents != 2 {
 			t.Errorf("%+v", result)
 		}
-		wantSame(t, from, to)
+		wantCopied(t, from, to)
 	})
 }
 
@@ -471,14 +471,14 @@ func TestCopyOfABusySource(t *testing.T) {
 		fillEngine(t, from, 200)
 		source := &busy{Engine: from, t: t, left: 7}
 		mustCopy(t, source, to)
-		wantSame(t, from, to)
+		wantCopied(t, from, to)
 		source.left = 1000
 		if _, err := Copy(t.Context(), source, to, "there", nil); !errors.Is(err, ErrChanging) {
 			t.Errorf("a source that never rests: %v", err)
 		}
 		source.left = 0
 		mustCopy(t, source, to)
-		wantSame(t, from, to)
+		wantCopied(t, from, to)
 	})
 }
 
@@ -488,10 +488,10 @@ func TestCopiedStoreOpens(t *testing.T) {
 			t.Fatal(err)
 		}
 		mustCopy(t, from, to)
-		if _, err := Open(t.Context(), kept{to}, Secret{2}, slog.New(slog.DiscardHandler)); !errors.Is(err, ErrSecret) {
+		if _, err := Open(t.Context(), keptEngine{to}, Secret{2}, slog.New(slog.DiscardHandler)); !errors.Is(err, ErrSecret) {
 			t.Errorf("with another secret: %v", err)
 		}
-		st, err := Open(t.Context(), kept{to}, Secret{1}, slog.New(slog.DiscardHandler))
+		st, err := Open(t.Context(), keptEngine{to}, Secret{1}, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -501,10 +501,10 @@ func TestCopiedStoreOpens(t *testing.T) {
 	})
 }
 
-// kept is an engine that a Store does not close.
-type kept struct{ Engine }
+// keptEngine is an engine that a Store does not close.
+type keptEngine struct{ Engine }
 
-func (kept) Close() error { return nil }
+func (keptEngine) Close() error { return nil }
 
 func TestCanonicalJSON(t *testing.T) {
 	for _, same := range [][]string{
