@@ -18,7 +18,7 @@ type tokenCommand struct {
 type tokenCreateCommand struct {
 	storeFlags
 	Name   string   `required:"" help:"Whose token it is."`
-	Rights []string `required:"" help:"Rights, separated by commas: submit, import, export, report, full, staff."`
+	Rights []string `required:"" help:"Rights, separated by commas: submit, import, export, report, full, staff, backup, restore."`
 }
 
 func (c *tokenCreateCommand) Run(t *terminal) (err error) {

@@ -35,10 +35,14 @@ const (
 	RightFull Right = "full"
 	// RightStaff: read and change staff documents.
 	RightStaff Right = "staff"
+	// RightBackup: read everything there is, in a form that only a restore can use.
+	RightBackup Right = "backup"
+	// RightRestore: write what a backup of this installation holds, tokens included.
+	RightRestore Right = "restore"
 )
 
 // Rights lists all rights that a token can have.
-var Rights = []Right{RightSubmit, RightImport, RightExport, RightReport, RightFull, RightStaff}
+var Rights = []Right{RightSubmit, RightImport, RightExport, RightReport, RightFull, RightStaff, RightBackup, RightRestore}
 
 // Token is a credential of a person or a program, named by whoever made it. The
 // store keeps its SHA-256 only.

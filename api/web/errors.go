@@ -40,6 +40,11 @@ const (
 	codeInternal       survey.Code = "internal"
 	codeUnavailable    survey.Code = "unavailable"
 	codeLoading        survey.Code = "loading"
+	codeBackupInvalid  survey.Code = "backup_invalid"
+	codeBackupForeign  survey.Code = "backup_foreign"
+	codeBackupNewer    survey.Code = "backup_newer"
+	codeNotEmpty       survey.Code = "store_not_empty"
+	codeUnfinished     survey.Code = "store_unfinished"
 	codeSignedOutHere  survey.Code = "signed_out_here_only"
 )
 
@@ -50,12 +55,12 @@ var statuses = map[survey.Code]int{
 	codeTokenRequired: 401, codeTokenUnknown: 401, codeTicketInvalid: 401, codeSignInRequired: 401,
 	codeRightMissing: 403,
 	codeNotFound:     404, survey.CodeDeskUnknown: 404, survey.CodeRoundUnknown: 404,
-	codeMethod:   405,
-	codeTimeout:  408,
-	codeStale:    409,
+	codeMethod:  405,
+	codeTimeout: 408,
+	codeStale:   409, codeNotEmpty: 409, codeUnfinished: 409,
 	codeTooLarge: 413, codeTooMany: 413,
-	codeContentType:    415,
-	codeInvalid:        422,
+	codeContentType: 415,
+	codeInvalid:     422, codeBackupInvalid: 422, codeBackupForeign: 422, codeBackupNewer: 422,
 	codeHeaderTooLarge: 431,
 	codeInternal:       500,
 	codeUnavailable:    503, codeLoading: 503, codeSignedOutHere: 503,
@@ -109,6 +114,16 @@ func failureOf(err error) *failure {
 		return &failure{code: codeStale, cause: err}
 	case errors.Is(err, store.ErrNotFound):
 		return &failure{code: codeNotFound, cause: err}
+	case errors.Is(err, store.ErrForeignBackup):
+		return &failure{code: codeBackupForeign, cause: err}
+	case errors.Is(err, store.ErrBackup), errors.Is(err, store.ErrFrames):
+		return &failure{code: codeBackupInvalid, cause: err}
+	case errors.Is(err, store.ErrNewerFormat):
+		return &failure{code: codeBackupNewer, cause: err}
+	case errors.Is(err, store.ErrNotEmpty):
+		return &failure{code: codeNotEmpty, cause: err}
+	case errors.Is(err, store.ErrUnfinished):
+		return &failure{code: codeUnfinished, cause: err}
 	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrClosed), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return &failure{code: codeUnavailable, cause: err}
 	case errors.As(err, &refused):

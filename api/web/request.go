@@ -104,7 +104,7 @@ func (s *Server) logAccess(r *request, started time.Time) {
 	line := slog.NewRecord(now, slog.LevelInfo, "request", 0)
 	line.AddAttrs(slog.String("method", r.route.method), slog.String("route", r.route.pattern),
 		slog.Int("status", r.Response().StatusCode()), slog.Duration("duration", took))
-	if !r.route.citizen {
+	if !r.route.citizen && !r.Response().IsBodyStream() { // a stream has not begun, and may not be read here
 		line.AddAttrs(slog.Int("bytes", len(r.Response().Body())))
 	}
 	line.AddAttrs(slog.String("request_id", r.id))

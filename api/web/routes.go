@@ -20,6 +20,9 @@ const (
 	// documentsBody fits the staff documents of a province, over 20,000 units
 	// and desks.
 	documentsBody = 8 << 20
+	// restoreBody fits the staff documents of a backup, which must come at once.
+	// Answers come in much smaller parts.
+	restoreBody = 32 << 20
 )
 
 // access says how a route learns who calls.
@@ -40,6 +43,7 @@ const (
 const (
 	typeJSON = "application/json"
 	typeForm = "application/x-www-form-urlencoded"
+	typeText = "text/plain"
 )
 
 // route is one line of the route table.
@@ -114,6 +118,8 @@ func (s *Server) table() []route {
 		{method: put, path: "/api/v1/documents", access: bearer, rights: rights{store.RightStaff}, timeout: bulk, body: documentsBody, accepts: typeJSON, handler: s.putDocuments},
 		{method: get, path: "/api/v1/exclusions", access: bearer, rights: rights{store.RightStaff, store.RightExport}, timeout: slow, handler: s.getExclusions},
 		{method: post, path: "/api/v1/exclusions", access: bearer, rights: rights{store.RightStaff}, timeout: quick, body: smallBody, accepts: typeJSON, handler: s.postExclusion},
+		{method: get, path: "/api/v1/backup", access: bearer, rights: rights{store.RightBackup}, timeout: slow, handler: s.getBackup},
+		{method: post, path: "/api/v1/restore", access: bearer, rights: rights{store.RightRestore}, timeout: bulk, body: restoreBody, accepts: typeText, handler: s.postRestore},
 		{method: get, path: "/api/v1/status", access: bearer, rights: rights{store.RightStaff, store.RightFull}, timeout: quick, handler: s.status},
 	}
 	for i := range all {

@@ -58,6 +58,8 @@ type Server struct {
 	pages   *pages
 	assets  *assets
 	policy  string
+	// backups holds a token for each backup that is being streamed.
+	backups chan struct{}
 
 	ticketKey, sessionKey, importKey []byte
 }
@@ -89,7 +91,7 @@ func New(cfg Config, st *store.Store, reports Reports) *Server {
 	s := &Server{
 		cfg: cfg, store: st, reports: reports,
 		ticketKey: st.Key("sign-in ticket"), sessionKey: st.Key("session"), importKey: st.Key("import"),
-		texts: loadTexts(), assets: loadAssets(),
+		texts: loadTexts(), assets: loadAssets(), backups: make(chan struct{}, backupsAtOnce),
 	}
 	s.pages = loadPages(s.assets)
 	s.policy = contentPolicy(s.assets)
