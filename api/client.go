@@ -60,18 +60,23 @@ func (e *serviceError) Error() string {
 // tries bounds how often a request is sent while the service says 503.
 const tries = 5
 
+// plainText is a body that is sent as it stands; others become JSON.
+type plainText []byte
+
 // do sends a request and decodes the answer into result. A 503 is tried again
 // when its Retry-After is over; its body is decoded too when accept503 says so.
 func (c *client) do(ctx context.Context, method, path string, body, result any, accept503 bool) error {
-	var payload []byte
-	if body != nil {
+	payload, contentType := []byte(nil), "application/json"
+	if text, ok := body.(plainText); ok {
+		payload, contentType = text, "text/plain; charset=utf-8"
+	} else if body != nil {
 		var err error
 		if payload, err = json.Marshal(body); err != nil {
 			return err
 		}
 	}
 	for try := 1; ; try++ {
-		status, wait, answer, err := c.send(ctx, method, path, payload)
+		status, wait, answer, err := c.send(ctx, method, path, contentType, payload)
 		if err != nil {
 			return err
 		}
@@ -88,23 +93,28 @@ func (c *client) do(ctx context.Context, method, path string, body, result any, 
 			case <-time.After(wait):
 			}
 		default:
-			failure := struct{ Error serviceError }{Error: serviceError{Status: status}}
-			if json.Unmarshal(answer, &failure) != nil || failure.Error.Code == "" {
-				return fmt.Errorf("the service answered %d", status)
-			}
-			return &failure.Error
+			return refusal(status, answer)
 		}
 	}
 }
 
+// refusal reads an answer that is an error.
+func refusal(status int, answer []byte) error {
+	failure := struct{ Error serviceError }{Error: serviceError{Status: status}}
+	if json.Unmarshal(answer, &failure) != nil || failure.Error.Code == "" {
+		return fmt.Errorf("the service answered %d", status)
+	}
+	return &failure.Error
+}
+
 // send sends one request; wait is how long a 503 asks to wait.
-func (c *client) send(ctx context.Context, method, path string, payload []byte) (status int, wait time.Duration, answer []byte, err error) {
+func (c *client) send(ctx context.Context, method, path, contentType string, payload []byte) (status int, wait time.Duration, answer []byte, err error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(payload))
 	if err != nil {
 		return 0, 0, nil, err
 	}
 	req.Header.Set("Authorization", "Bearer "+c.token)
-	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Content-Type", contentType)
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return 0, 0, nil, fmt.Errorf("reach the service: %w", err)
@@ -175,4 +185,68 @@ func (c *client) addResponses(ctx context.Context, items []web.ImportItem) ([]ba
 		err = fmt.Errorf("the service gave %d outcomes for %d answers", len(answer.Outcomes), len(items))
 	}
 	return answer.Outcomes, err
+}
+
+// backupSilence is how long a backup may come without a byte before it is given
+// up.
+const backupSilence = 2 * time.Minute
+
+// backup starts a backup; the body breaks when the service cannot end it.
+func (c *client) backup(ctx context.Context) (io.ReadCloser, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(backupSilence, func() { cancel(errSilentService) })
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/api/v1/backup", nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+c.token)
+	// The time that all of it takes has no limit.
+	resp, err := (&http.Client{Transport: c.http.Transport}).Do(req)
+	if err != nil {
+		cancel(nil)
+		return nil, fmt.Errorf("reach the service: %w", err)
+	}
+	body := &backupBody{body: resp.Body, ctx: ctx, timer: timer, cancel: cancel}
+	if resp.StatusCode == http.StatusOK {
+		return body, nil
+	}
+	answer, err := io.ReadAll(body)
+	return nil, errors.Join(refusal(resp.StatusCode, answer), err, body.Close())
+}
+
+var errSilentService = errors.New("the service sends nothing more")
+
+// backupBody is a body that may take long but not be silent for long.
+type backupBody struct {
+	body   io.ReadCloser
+	ctx    context.Context
+	timer  *time.Timer
+	cancel context.CancelCauseFunc
+}
+
+func (b *backupBody) Read(p []byte) (int, error) {
+	n, err := b.body.Read(p)
+	if err != nil && err != io.EOF && b.ctx.Err() != nil {
+		err = context.Cause(b.ctx)
+	}
+	b.timer.Reset(backupSilence)
+	return n, err
+}
+
+func (b *backupBody) Close() error {
+	b.timer.Stop()
+	err := b.body.Close()
+	b.cancel(nil)
+	return err
+}
+
+// restore sends lines of a backup, its header first.
+func (c *client) restore(ctx context.Context, lines []byte, merge bool) (store.RestoreSummary, error) {
+	path := "/api/v1/restore"
+	if merge {
+		path += "?merge=1"
+	}
+	var summary store.RestoreSummary
+	err := c.do(ctx, http.MethodPost, path, plainText(lines), &summary, false)
+	return summary, err
 }

@@ -106,7 +106,7 @@ func (f *storeFlags) secret() (store.Secret, error) {
 func explainHeld(err error) error {
 	var held *store.HeldError
 	if errors.As(err, &held) && held.URL != "" {
-		return fmt.Errorf("%w\n(report, import, export and seed take --url %s and --token)", err, held.URL)
+		return fmt.Errorf("%w\n(report, import, export, backup, restore and seed take --url %s and --token)", err, held.URL)
 	}
 	return err
 }

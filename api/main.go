@@ -38,6 +38,8 @@ type cli struct {
 	Import  importCommand  `cmd:"" help:"Load answers from a file: paper forms, another system, an export."`
 	Export  exportCommand  `cmd:"" help:"Write the answers of a round as CSV."`
 	Copy    copyCommand    `cmd:"" help:"Move everything between a folder and a MongoDB, either way, and prove that both are equal."`
+	Backup  backupCommand  `cmd:"" help:"Write everything into one file, while the service runs."`
+	Restore restoreCommand `cmd:"" help:"Bring back what a backup holds."`
 	Seed    seedCommand    `cmd:"" help:"Load instruments, units, desks, rounds and populations."`
 	Desks   desksCommand   `cmd:"" help:"List the desks with their codes and the sheets to print."`
 	Token   tokenCommand   `cmd:"" help:"Create, list and revoke access tokens."`
