@@ -507,23 +507,28 @@ func (w *watcher) read() {
 			w.t.Errorf("a page of %d events", len(events))
 		}
 		w.pages++
-		for _, ev := range events {
-			if ev.Erased {
-				if w.erased[ev.ID] {
-					w.t.Errorf("%x erased twice", ev.ID)
-				}
-				if ev.Values != nil || ev.Digest != nil || ev.Receipt != nil {
-					w.t.Errorf("an erasure carries content: %v", ev)
-				}
-				w.erased[ev.ID] = true
-				delete(w.live, ev.ID)
-				continue
+		w.take(events)
+	}
+}
+
+// take checks and keeps a page.
+func (w *watcher) take(events []Event) {
+	for _, ev := range events {
+		if ev.Erased {
+			if w.erased[ev.ID] {
+				w.t.Errorf("%x erased twice", ev.ID)
 			}
-			if _, twice := w.live[ev.ID]; twice || w.erased[ev.ID] {
-				w.t.Errorf("%x delivered twice, or after its erasure", ev.ID)
+			if ev.Values != nil || ev.Digest != nil || ev.Receipt != nil {
+				w.t.Errorf("an erasure carries content: %v", ev)
 			}
-			w.live[ev.ID] = ev.Entry
+			w.erased[ev.ID] = true
+			delete(w.live, ev.ID)
+			continue
 		}
+		if _, twice := w.live[ev.ID]; twice || w.erased[ev.ID] {
+			w.t.Errorf("%x delivered twice, or after its erasure", ev.ID)
+		}
+		w.live[ev.ID] = ev.Entry
 	}
 }
 

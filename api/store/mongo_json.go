@@ -63,7 +63,7 @@ func appendJSON(buf []byte, d *json.Decoder, key string, depth int) ([]byte, err
 }
 
 func appendNumber(buf []byte, key string, n json.Number) ([]byte, error) {
-	if i, err := strconv.ParseInt(n.String(), 10, 64); err == nil {
+	if i, err := strconv.ParseInt(n.String(), 10, 64); err == nil && strconv.FormatInt(i, 10) == n.String() {
 		if int64(int32(i)) == i {
 			return bsoncore.AppendInt32Element(buf, key, int32(i)), nil
 		}
