@@ -12,8 +12,8 @@ import (
 )
 
 // BenchmarkStart1M measures the time from opening a store of a million answers
-// until reports are exact, and then a full report by unit: 200 units, 600 desks,
-// 54,000 desk-days.
+// until reports are exact, then a full report by unit (200 units, 600 desks,
+// 54,000 desk-days), and the proof that store and columns agree.
 func BenchmarkStart1M(b *testing.B) {
 	folder := b.TempDir()
 	today := survey.DateOf(clock())
@@ -84,6 +84,11 @@ func BenchmarkStart1M(b *testing.B) {
 			b.ReportMetric(float64(time.Since(asked).Milliseconds()), "ms-report")
 			q.To = today
 		}
+		verified := time.Now()
+		if v, err := a.Verify(context.Background()); err != nil || len(v.Faults) > 0 || v.Columns != int64(params.Answers) {
+			b.Fatal(v, err)
+		}
+		b.ReportMetric(time.Since(verified).Seconds(), "s-verify")
 		col := a.rounds[seeds.SyntheticRound]
 		b.ReportMetric(float64(col.main.Bytes()+col.tail.Bytes())/float64(params.Answers), "bytes/answer")
 	}
