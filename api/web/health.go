@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"strconv"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -36,9 +37,10 @@ func (s *Server) ready(r *request) error {
 	ctx, cancel := context.WithTimeout(r.context, pingTimeout)
 	defer cancel()
 	state, status := readiness{Status: "ready", Store: "ok", Reports: s.reportReadiness()}, fiber.StatusOK
-	if err := s.store.Ping(ctx); err != nil {
+	if err := s.ping(ctx); err != nil {
 		s.logFailure(r, err)
 		state.Status, state.Store, status = "unready", "unavailable", fiber.StatusServiceUnavailable
+		r.Set(fiber.HeaderRetryAfter, strconv.Itoa(retryAfter))
 	}
 	body, err := json.Marshal(state)
 	if err != nil {
@@ -48,9 +50,17 @@ func (s *Server) ready(r *request) error {
 	return nil
 }
 
+// ping returns nil when the store can take answers.
+func (s *Server) ping(ctx context.Context) error {
+	if !s.open.Load() {
+		return errWaiting
+	}
+	return s.store.Ping(ctx)
+}
+
 func (s *Server) reportReadiness() reportReadiness {
 	var out reportReadiness
-	if s.reports != nil {
+	if s.open.Load() && s.reports != nil {
 		out.Done, out.Total, out.Ready = s.reports.Progress()
 	}
 	return out

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -50,6 +51,9 @@ func (s *Server) run(r *request) (err error) {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
+	if !r.route.early && !s.open.Load() {
+		return &failure{code: codeUnavailable, cause: errWaiting}
+	}
 	if err := s.authorise(r); err != nil {
 		return err
 	}
@@ -63,6 +67,9 @@ func (s *Server) run(r *request) (err error) {
 	r.context = ctx
 	return r.route.handler(r)
 }
+
+// errWaiting is why a request fails while there is no store yet.
+var errWaiting = errors.New("the store is not open yet")
 
 // unrouted answers what no route of the table took: unknown paths, wrong
 // methods, and requests that could not be read.

@@ -63,6 +63,8 @@ type route struct {
 	timeout time.Duration
 	// citizen routes stay when only the form is served.
 	citizen bool
+	// early routes answer before there is a store.
+	early bool
 	// page routes tell errors as HTML, the others as JSON.
 	page    bool
 	handler func(*request) error
@@ -98,12 +100,12 @@ func (s *Server) table() []route {
 		{method: get, path: "/qr/:desk.png", timeout: quick, citizen: true, handler: s.qrPNG},
 		{method: get, path: "/qr/:desk.svg", timeout: quick, citizen: true, handler: s.qrSVG},
 		{method: get, path: "/qr/:desk", timeout: quick, citizen: true, page: true, handler: s.qrSheet},
-		{method: get, path: "/static/:file", timeout: quick, citizen: true, handler: s.staticFile},
-		{method: get, path: "/livez", timeout: quick, citizen: true, handler: s.live},
+		{method: get, path: "/static/:file", timeout: quick, citizen: true, early: true, handler: s.staticFile},
+		{method: get, path: "/livez", timeout: quick, citizen: true, early: true, handler: s.live},
 
 		{method: get, path: "/", timeout: quick, page: true, handler: s.landing},
-		{method: get, path: "/readyz", timeout: quick, handler: s.ready},
-		{method: get, path: "/openapi.yaml", timeout: quick, handler: s.openAPI},
+		{method: get, path: "/readyz", timeout: quick, early: true, handler: s.ready},
+		{method: get, path: "/openapi.yaml", timeout: quick, early: true, handler: s.openAPI},
 		{method: get, path: "/signin", timeout: quick, page: true, handler: s.showSignIn},
 		{method: post, path: "/signin", timeout: quick, page: true, body: smallBody, accepts: typeForm, handler: s.signIn},
 		{method: post, path: "/signout", timeout: quick, page: true, body: smallBody, handler: s.signOut},
@@ -156,7 +158,7 @@ func newLimits(routes []route) *limits {
 // fills the memory without a token.
 func (s *Server) requestConfig(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	small := fasthttp.RequestConfig{MaxRequestBodySize: smallBody}
-	if n := h.ContentLength(); n >= 0 && n <= smallBody {
+	if n := h.ContentLength(); n >= 0 && n <= smallBody || !s.open.Load() {
 		return small
 	}
 	path, _, _ := strings.Cut(string(h.RequestURI()), "?")

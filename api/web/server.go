@@ -8,6 +8,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -48,7 +49,9 @@ type Config struct {
 
 // Server answers HTTP requests.
 type Server struct {
-	cfg     Config
+	cfg Config
+	// open says that what Open sets may be read.
+	open    atomic.Bool
 	store   *store.Store
 	reports Reports
 	app     *fiber.App
@@ -78,6 +81,14 @@ const headerLimit = 8 << 10
 
 // New builds a Server on a store. reports may be nil when cfg.FormOnly is set.
 func New(cfg Config, st *store.Store, reports Reports) *Server {
+	s := NewWaiting(cfg)
+	s.Open(st, reports)
+	return s
+}
+
+// NewWaiting builds a Server that has no store yet. It says that it lives, is not ready, and asks everybody to come again
+// in a few seconds, until Open gives it one.
+func NewWaiting(cfg Config) *Server {
 	cfg.PublicURL = strings.TrimRight(cfg.PublicURL, "/")
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -88,11 +99,7 @@ func New(cfg Config, st *store.Store, reports Reports) *Server {
 	if cfg.Random == nil {
 		cfg.Random = rand.Reader
 	}
-	s := &Server{
-		cfg: cfg, store: st, reports: reports,
-		ticketKey: st.Key("sign-in ticket"), sessionKey: st.Key("session"), importKey: st.Key("import"),
-		texts: loadTexts(), assets: loadAssets(), backups: make(chan struct{}, backupsAtOnce),
-	}
+	s := &Server{cfg: cfg, texts: loadTexts(), assets: loadAssets(), backups: make(chan struct{}, backupsAtOnce)}
 	s.pages = loadPages(s.assets)
 	s.policy = contentPolicy(s.assets)
 	s.routes = s.table()
@@ -122,6 +129,13 @@ func New(cfg Config, st *store.Store, reports Reports) *Server {
 		}
 	}
 	return s
+}
+
+// Open gives a waiting Server its store, once. reports may be nil when FormOnly is set.
+func (s *Server) Open(st *store.Store, reports Reports) {
+	s.store, s.reports = st, reports
+	s.ticketKey, s.sessionKey, s.importKey = st.Key("sign-in ticket"), st.Key("session"), st.Key("import")
+	s.open.Store(true)
 }
 
 // knownMethods refuses a method that Fiber does not know; by itself Fiber would
