@@ -42,6 +42,8 @@ type Analysis struct {
 	ready       atomic.Bool
 	done, total atomic.Int64
 
+	verifying sync.Mutex // held by the one Verify
+
 	flights singleflight.Group
 	cached  sync.Map // query key → cachedReport
 }
@@ -76,9 +78,10 @@ func (a *Analysis) Run(ctx context.Context) {
 			select {
 			case <-ctx.Done():
 			case <-a.again:
-			case <-changed:
+			case <-changed.answers:
 				// Let answers gather: a report asks for itself.
 				wait(ctx, settleEvery)
+			case <-changed.exclusions:
 			}
 		case ctx.Err() != nil || errors.Is(err, store.ErrClosed):
 			return
@@ -116,39 +119,43 @@ func (a *Analysis) Progress() (done, total int64, ready bool) {
 	return a.done.Load(), a.total.Load(), a.ready.Load()
 }
 
-// follow applies everything acknowledged before the call, and returns a channel
-// that closes when there is more.
-func (a *Analysis) follow(ctx context.Context) (<-chan struct{}, error) {
+// news has channels that close when there is more to follow.
+type news struct{ answers, exclusions <-chan struct{} }
+
+// follow applies everything acknowledged before the call, and tells how to wait
+// for more.
+func (a *Analysis) follow(ctx context.Context) (news, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	var changed news
 	if a.follower == nil {
 		f, err := a.store.FollowResponses(ctx)
 		if err != nil {
-			return nil, err
+			return changed, err
 		}
 		a.follower = f
 	}
 	if a.excluder == nil {
 		f, err := a.store.FollowExclusions(ctx)
 		if err != nil {
-			return nil, err
+			return changed, err
 		}
 		a.excluder = f
 	}
-	changed := a.follower.Changed()
+	changed = news{a.follower.Changed(), a.excluder.Changed()}
 	// One page is read while the one before is applied.
 	pages := make(chan page, 1)
 	go read(ctx, a.follower, pages)
 	for p := range pages {
 		if p.err != nil {
-			return nil, p.err
+			return changed, p.err
 		}
 		a.apply(ctx, p.records)
 		a.done.Store(p.done)
 		a.total.Store(p.total)
 	}
 	if err := a.exclude(ctx); err != nil {
-		return nil, err
+		return changed, err
 	}
 	if !a.ready.Load() {
 		// Sorting a first million answers is part of loading them, not of the
