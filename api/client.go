@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"sipas/api/analysis"
 	"sipas/api/store"
 	"sipas/api/web"
 	"sipas/stats"
@@ -160,6 +161,16 @@ func (c *client) responses(ctx context.Context, round, after string) (web.Respon
 	query := url.Values{"round": {round}, "after": {after}}
 	err := c.do(ctx, http.MethodGet, "/api/v1/responses?"+query.Encode(), nil, &page, false)
 	return page, err
+}
+
+// verifyTimeout is longer than the service takes at most.
+const verifyTimeout = 11 * time.Minute
+
+func (c *client) verify(ctx context.Context) (analysis.Verification, error) {
+	var v analysis.Verification
+	patient := client{base: c.base, token: c.token, http: &http.Client{Timeout: verifyTimeout}}
+	err := patient.do(ctx, http.MethodGet, "/api/v1/verify", nil, &v, false)
+	return v, err
 }
 
 func (c *client) exclusions(ctx context.Context) ([]web.ListedExclusion, error) {

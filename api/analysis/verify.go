@@ -38,6 +38,10 @@ type Verification struct {
 	LeftOut int64 `json:"left_out"`
 }
 
+// ErrVerifying: one Verify is running already. Two would hold twice the memory
+// and tell the same.
+var ErrVerifying = errors.New("store and columns are being compared already")
+
 // verifyTries is how often an answer that looks wrong is looked at again. Others
 // withdraw, exclude and add answers meanwhile.
 const verifyTries = 3
@@ -46,12 +50,17 @@ const verifyTries = 3
 // holds together ([store.Store.Verify]). Every answer is read from the store and
 // compared with what reports are computed from, by a hash of all that columns
 // keep of it. Nothing stops writers; 24 bytes an answer are held until it ends.
-// While answers are still loading, the error is a [*LoadingError].
+// While answers are still loading, the error is a [*LoadingError]; while another
+// Verify runs, it is ErrVerifying.
 func (a *Analysis) Verify(ctx context.Context) (Verification, error) {
 	var v Verification
 	if !a.ready.Load() {
 		return v, &LoadingError{Done: a.done.Load(), Total: a.total.Load()}
 	}
+	if !a.verifying.TryLock() {
+		return v, ErrVerifying
+	}
+	defer a.verifying.Unlock()
 	check, err := a.newVerifier(ctx)
 	if err != nil {
 		return v, err

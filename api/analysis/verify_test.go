@@ -258,3 +258,14 @@ func TestVerifyWhileLoading(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// One runs at a time, and the next after it.
+func TestVerifyOnce(t *testing.T) {
+	a := loaded(t, openStore(t, t.TempDir()))
+	a.verifying.Lock()
+	if _, err := a.Verify(t.Context()); !errors.Is(err, ErrVerifying) {
+		t.Errorf("error %v", err)
+	}
+	a.verifying.Unlock()
+	mustVerify(t, a)
+}

@@ -32,6 +32,7 @@ const (
 	codeMethod         survey.Code = "method_not_allowed"
 	codeTimeout        survey.Code = "request_timeout"
 	codeStale          survey.Code = "stale"
+	codeVerifying      survey.Code = "verify_running"
 	codeTooLarge       survey.Code = "body_too_large"
 	codeTooMany        survey.Code = "too_many_items"
 	codeContentType    survey.Code = "content_type"
@@ -57,7 +58,7 @@ var statuses = map[survey.Code]int{
 	codeNotFound:     404, survey.CodeDeskUnknown: 404, survey.CodeRoundUnknown: 404,
 	codeMethod:  405,
 	codeTimeout: 408,
-	codeStale:   409, codeNotEmpty: 409, codeUnfinished: 409,
+	codeStale:   409, codeNotEmpty: 409, codeUnfinished: 409, codeVerifying: 409,
 	codeTooLarge: 413, codeTooMany: 413,
 	codeContentType: 415,
 	codeInvalid:     422, codeBackupInvalid: 422, codeBackupForeign: 422, codeBackupNewer: 422,

@@ -352,6 +352,10 @@ func (f *fakeReports) Report(context.Context, analysis.Query) (*stats.Report, er
 	return f.report, f.err
 }
 
+func (f *fakeReports) Verify(context.Context) (analysis.Verification, error) {
+	return analysis.Verification{}, f.err
+}
+
 func (f *fakeReports) Progress() (done, total int64, ready bool) { return 1, 2, f.err == nil }
 
 // logBuffer keeps the log for tests that look into it.
@@ -489,5 +493,7 @@ func outcomesOf(t testing.TB, a answer) []struct{ Outcome, ID, Receipt string } 
 type panicking struct{}
 
 func (panicking) Report(context.Context, analysis.Query) (*stats.Report, error) { panic("boom") }
+
+func (panicking) Verify(context.Context) (analysis.Verification, error) { panic("boom") }
 
 func (panicking) Progress() (done, total int64, ready bool) { return 0, 0, true }

@@ -88,8 +88,8 @@ func patternOf(path string) string {
 // table lists every route of the service.
 func (s *Server) table() []route {
 	type rights = []store.Right
-	// Every document is a durable write of its own, which bulk is for.
-	const quick, slow, bulk = 5 * time.Second, 45 * time.Second, 2 * time.Minute
+	// Every document is a durable write of its own, which bulk is for; thorough is for reading and comparing everything.
+	const quick, slow, bulk, thorough = 5 * time.Second, 45 * time.Second, 2 * time.Minute, 10 * time.Minute
 	get, post, put := fiber.MethodGet, fiber.MethodPost, fiber.MethodPut
 	all := []route{
 		{method: get, path: "/s", timeout: quick, citizen: true, page: true, handler: s.enterCode},
@@ -123,6 +123,7 @@ func (s *Server) table() []route {
 		{method: get, path: "/api/v1/backup", access: bearer, rights: rights{store.RightBackup}, timeout: slow, handler: s.getBackup},
 		{method: post, path: "/api/v1/restore", access: bearer, rights: rights{store.RightRestore}, timeout: bulk, body: restoreBody, accepts: typeText, handler: s.postRestore},
 		{method: get, path: "/api/v1/status", access: bearer, rights: rights{store.RightStaff, store.RightFull}, timeout: quick, handler: s.status},
+		{method: get, path: "/api/v1/verify", access: bearer, rights: rights{store.RightStaff}, timeout: thorough, handler: s.verify},
 	}
 	for i := range all {
 		all[i].pattern = patternOf(all[i].path)

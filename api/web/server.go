@@ -26,6 +26,8 @@ type Reports interface {
 	// Progress says how many stored answers have been loaded. Until ready,
 	// reports are refused.
 	Progress() (done, total int64, ready bool)
+	// Verify compares everything that reports are computed from with the store.
+	Verify(ctx context.Context) (analysis.Verification, error)
 }
 
 // Config is what a Server needs to know. Zero values of Log, Now and Random

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"sipas/api/analysis"
+	"sipas/api/store"
+)
+
+type verifyCommand struct {
+	storeFlags
+	serviceFlags
+	Backup string `type:"existingfile" placeholder:"FILE" help:"Prove that this backup is whole, and with the root secret that it is unaltered, in place of the store."`
+}
+
+// Run ends with exit code 1 when something does not agree.
+func (c *verifyCommand) Run(t *terminal) error {
+	if c.Backup != "" {
+		secret, err := c.backupSecret()
+		if err != nil {
+			return err
+		}
+		return verifyBackupFile(t, c.Backup, secret)
+	}
+	v, err := c.verify(t)
+	if err != nil {
+		return err
+	}
+	if err := printVerification(t.stdout, &v); err != nil {
+		return err
+	}
+	if len(v.Faults) > 0 {
+		return errSilent
+	}
+	return nil
+}
+
+// backupSecret returns the root secret where there is one: a backup can be on a
+// machine that must not know it.
+func (c *verifyCommand) backupSecret() (*store.Secret, error) {
+	if c.Secret == "" {
+		secret, ok, err := store.FindSecret(c.Data)
+		if !ok {
+			return nil, err
+		}
+		return &secret, err
+	}
+	secret, err := c.secret()
+	return &secret, err
+}
+
+func (c *verifyCommand) verify(t *terminal) (v analysis.Verification, err error) {
+	if c.URL != "" {
+		client, err := newClient(c.serviceFlags)
+		if err != nil {
+			return v, err
+		}
+		return client.verify(t.ctx)
+	}
+	log := quietLogger(t.stderr)
+	st, err := c.openExisting(t.ctx, "verify", log)
+	if err != nil {
+		return v, err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	a := analysis.New(st, log, now, version())
+	if err := a.Load(t.ctx); err != nil {
+		return v, err
+	}
+	return a.Verify(t.ctx)
+}
+
+// faultTexts says what each kind of fault is. A service of a later version may
+// know more.
+var faultTexts = map[string]string{
+	store.FaultUnreadable: "entries that cannot be read",
+	store.FaultDigest:     "answers whose content does not fit their digest",
+	store.FaultReceipt:    "answers that are not found by their receipt",
+	store.FaultTwice:      "answers that are there and withdrawn at once",
+	store.FaultExclusion:  "exclusions of answers that never were",
+	store.FaultDocuments:  "staff documents that do not hold together",
+	analysis.FaultMissing: "stored answers that no report counts",
+	analysis.FaultSurplus: "answers that reports count and the store does not hold",
+	analysis.FaultDiffers: "answers that reports have otherwise than the store",
+}
+
+func printVerification(w io.Writer, v *analysis.Verification) error {
+	fmt.Fprintf(w, "store: %d answers, %d withdrawn, %d exclusions, %d receipts looked up\n", v.Responses, v.Withdrawn, v.Exclusions, v.Receipts)
+	fmt.Fprintf(w, "reports: %d answers, and %d left out whose round or instrument is missing or does not fit\n", v.Columns, v.LeftOut)
+	for _, f := range v.Faults {
+		text := faultTexts[f.Kind]
+		if text == "" {
+			text = f.Kind
+		}
+		fmt.Fprintf(w, "WRONG: %d %s: %s\n", f.Count, text, strings.Join(f.Examples, ", "))
+	}
+	end := "everything agrees"
+	if len(v.Faults) > 0 {
+		end = "store and reports do not agree"
+	}
+	_, err := fmt.Fprintln(w, end)
+	return err
+}

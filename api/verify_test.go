@@ -1,0 +1,93 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"sipas/api/store"
+	"sipas/seeds"
+)
+
+func TestVerifyCommand(t *testing.T) {
+	data := t.TempDir()
+	seedAnswers(t, data, 1200)
+	out := mustSipas(t, "verify", "--data", data)
+	for _, want := range []string{"store: 1180 answers, 20 withdrawn, 20 exclusions, 2 receipts looked up", "reports: 1180 answers, and 0 left out", "everything agrees"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in:\n%s", want, out)
+		}
+	}
+	// An exclusion that came behind the service's back.
+	engine, err := store.OpenFile(data, store.FileOptions{Command: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = engine.Append(t.Context(), &store.Log{Name: "exclusions", Fields: make([]store.Field, 5)}, []store.Entry{{ID: store.ID{1},
+		Values: []string{"01a17aa8-1c00-7ffd-843c-6edd1d5a79aa", "excluded", "why", "An", "2026-11-24T03:00:00Z"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := engine.Close(); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, stderr := sipas(t, "verify", "--data", data)
+	if code != 1 || !strings.Contains(stdout, "WRONG: 1 exclusions of answers that never were: 01000000-") || !strings.Contains(stdout, "do not agree") || stderr != "" {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+}
+
+func TestVerifyThroughTheService(t *testing.T) {
+	data := t.TempDir()
+	token, desk := seedOpenRound(t, data)
+	service, url := startServe(t, data)
+	if _, status, err := submit(http.DefaultClient, url, desk); err != nil || status != http.StatusCreated {
+		t.Fatal(status, err)
+	}
+	if out := mustSipas(t, "verify", "--url", url, "--token", token); !strings.Contains(out, "store: 1 answers") || !strings.Contains(out, "everything agrees") {
+		t.Errorf("verify through the service:\n%s", out)
+	}
+	if code, _, stderr := sipas(t, "verify", "--data", data); code != 1 || !strings.Contains(stderr, "(serve)") {
+		t.Errorf("beside the service: %d %s", code, stderr)
+	}
+	service.stop(syscall.SIGTERM)
+	// What a later version finds is told, and fails.
+	later := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Write([]byte(`{"responses":3,"faults":[{"kind":"of_a_later_version","count":2,"examples":["a","b"]}]}`))
+	}))
+	defer later.Close()
+	if code, stdout, _ := sipas(t, "verify", "--url", later.URL, "--token", token); code != 1 || !strings.Contains(stdout, "WRONG: 2 of_a_later_version: a, b") {
+		t.Errorf("exit code %d\n%s", code, stdout)
+	}
+}
+
+func TestVerifyBackup(t *testing.T) {
+	data, folder := t.TempDir(), t.TempDir()
+	seedAnswers(t, data, 300)
+	file := filepath.Join(folder, "backup")
+	mustSipas(t, "backup", "--data", data, "--out", file)
+	if out := mustSipas(t, "verify", "--data", data, "--backup", file); !strings.Contains(out, "whole and unaltered") {
+		t.Errorf("with the secret:\n%s", out)
+	}
+	if out := mustSipas(t, "verify", "--data", folder, "--backup", file); !strings.Contains(out, "without the root secret") {
+		t.Errorf("without:\n%s", out)
+	}
+	if _, err := os.Stat(filepath.Join(folder, "secret.key")); err == nil {
+		t.Error("a root secret was made")
+	}
+	if code, _, stderr := sipas(t, "verify", "--backup", file, "--secret", strings.Repeat("ab", 32)); code != 1 || stderr == "" {
+		t.Errorf("with another secret: %d %s", code, stderr)
+	}
+	whole := readFile(t, file)
+	if err := os.WriteFile(file, []byte(whole[:len(whole)/2]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := sipas(t, "verify", "--data", data, "--backup", file); code != 1 || stderr == "" {
+		t.Errorf("half of it: %d %s", code, stderr)
+	}
+	mustSipas(t, "report", "--data", data, "--round", seeds.DemoRound)
+}
