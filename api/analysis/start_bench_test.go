@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sipas/api/store"
+	"sipas/api/store/mongotest"
 	"sipas/seeds"
 	"sipas/survey"
 )
@@ -15,7 +16,21 @@ import (
 // until reports are exact, then a full report by unit (200 units, 600 desks,
 // 54,000 desk-days), and the proof that store and columns agree.
 func BenchmarkStart1M(b *testing.B) {
-	folder := b.TempDir()
+	b.Run("file", func(b *testing.B) {
+		folder := b.TempDir()
+		benchmarkStart(b, func() (store.Engine, error) {
+			return store.OpenFile(folder, store.FileOptions{Command: "benchmark"})
+		})
+	})
+	b.Run("mongodb", func(b *testing.B) {
+		uri := mongotest.URI(b)
+		benchmarkStart(b, func() (store.Engine, error) {
+			return store.OpenMongo(context.Background(), uri, store.MongoOptions{})
+		})
+	})
+}
+
+func benchmarkStart(b *testing.B, openEngine func() (store.Engine, error)) {
 	today := survey.DateOf(clock())
 	documents, err := seeds.Synthetic(200, 3, today)
 	if err != nil {
@@ -29,7 +44,7 @@ func BenchmarkStart1M(b *testing.B) {
 	}
 	documents.Populations = simulation.Populations()
 	open := func() *store.Store {
-		engine, err := store.OpenFile(folder, store.FileOptions{Command: "benchmark"})
+		engine, err := openEngine()
 		if err != nil {
 			b.Fatal(err)
 		}

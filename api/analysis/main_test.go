@@ -1,0 +1,18 @@
+package analysis
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"sipas/api/store/mongotest"
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if err := mongotest.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = max(code, 1)
+	}
+	os.Exit(code)
+}
