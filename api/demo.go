@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -59,7 +58,7 @@ func (c *demoCommand) Run(t *terminal) (err error) {
 	if err != nil {
 		return errors.Join(err, st.Close())
 	}
-	s := newService(st, log, public)
+	s := newService(st, log, web.NewWaiting(webConfig(log, public)))
 	if err := s.ready(t.ctx); err != nil {
 		return errors.Join(err, s.close())
 	}
@@ -72,7 +71,7 @@ func (c *demoCommand) Run(t *terminal) (err error) {
 		}
 		servers = append(servers, listening{forms, lan})
 	}
-	return s.serve(t.ctx, servers...)
+	return s.serve(answer(t.ctx, log, servers...))
 }
 
 // announce prints the addresses to open, one a line.
@@ -109,7 +108,9 @@ func (s *service) offerForm(w io.Writer, public, form string) (*web.Server, erro
 	if _, err := fmt.Fprintf(w, "\nScan with a phone on the same network (%s):\n%s", form, code.ToSmallString(false)); err != nil {
 		return nil, err
 	}
-	return web.New(web.Config{PublicURL: public, Version: version(), Log: s.log, Now: now, Random: rand.Reader, FormOnly: true}, s.store, s.analysis), nil
+	cfg := webConfig(s.log, public)
+	cfg.FormOnly = true
+	return web.New(cfg, s.store, s.analysis), nil
 }
 
 // listenLAN listens on this machine's address in the local network, on the port

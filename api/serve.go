@@ -29,6 +29,8 @@ type serveCommand struct {
 // shutdownLimit is how long requests under way may take to end.
 const shutdownLimit = 15 * time.Second
 
+// Run answers at once. Until the store is open, which a database that is away
+// may delay for hours, requests are told to come again.
 func (c *serveCommand) Run(t *terminal) error {
 	log := newLogger(t.stderr)
 	ln, err := listen(t.ctx, c.Listen)
@@ -40,19 +42,30 @@ func (c *serveCommand) Run(t *terminal) error {
 	if err != nil {
 		return err
 	}
-	st, err := c.openAt(t.ctx, "serve", "http://"+ln.Addr().String(), log)
+	server := web.NewWaiting(webConfig(log, public))
+	f := answer(t.ctx, log, listening{server, ln})
+	log.Info("opening the store", "store", store.RedactURI(c.location()), "listen", ln.Addr().String())
+	st, err := c.openAt(f.ctx, "serve", "http://"+ln.Addr().String(), log)
 	if err != nil {
-		return err
+		return f.giveUp(err)
 	}
 	if len(st.View().Tokens()) == 0 {
-		log.Warn("nobody can sign in yet: stop the service, run `sipas token create`, start it again")
+		log.Warn("nobody can sign in yet: " + c.tokenHint())
 	}
 	if c.PublicURL == "" {
 		log.Warn("QR codes carry the listening address, which other machines cannot open: set SIPAS_PUBLIC_URL before printing any", "public", public)
 	}
+	s := newService(st, log, server)
 	log.Info("serving", "listen", ln.Addr().String(), "public", public, "version", version())
-	s := newService(st, log, public)
-	return s.serve(t.ctx, listening{s.web, ln})
+	return s.serve(f)
+}
+
+// tokenHint says how to make the first token.
+func (c *serveCommand) tokenHint() string {
+	if isMongoDB(c.location()) {
+		return "run `sipas token create` with the same SIPAS_MONGODB_URI and SIPAS_SECRET; the service need not be stopped"
+	}
+	return "stop the service, run `sipas token create`, start it again"
 }
 
 // listen takes the address before anything else is started, so that a taken
@@ -72,6 +85,71 @@ func publicURL(configured string, ln net.Listener) (string, error) {
 	return checkPublicURL(configured)
 }
 
+func webConfig(log *slog.Logger, public string) web.Config {
+	return web.Config{PublicURL: public, Version: version(), Log: log, Now: now, Random: rand.Reader}
+}
+
+// listening is a server and where it listens.
+type listening struct {
+	server *web.Server
+	ln     net.Listener
+}
+
+// front is servers that answer requests.
+type front struct {
+	servers []listening
+	// ctx ends with the program, or when a server fails: its cause says which.
+	ctx context.Context
+	end context.CancelCauseFunc
+	log *slog.Logger
+}
+
+// answer starts servers that end with ctx or with the first of them that fails.
+func answer(ctx context.Context, log *slog.Logger, servers ...listening) *front {
+	f := &front{servers: servers, log: log}
+	f.ctx, f.end = context.WithCancelCause(ctx)
+	for _, l := range servers {
+		go func() {
+			f.end(errors.Join(errServer, l.server.Serve(l.ln)))
+		}()
+	}
+	return f
+}
+
+// errServer is in the error of a server that ended before it was told to.
+var errServer = errors.New("the server stopped by itself")
+
+// failure is the error of the server that failed, nil when none did.
+func (f *front) failure() error {
+	if err := context.Cause(f.ctx); errors.Is(err, errServer) {
+		return err
+	}
+	return nil
+}
+
+// shutdown takes no new requests and waits for those under way.
+func (f *front) shutdown() error {
+	f.end(nil)
+	limit, cancel := context.WithTimeout(context.Background(), shutdownLimit)
+	defer cancel()
+	var errs []error
+	for _, l := range f.servers {
+		errs = append(errs, l.server.Shutdown(limit))
+	}
+	return errors.Join(errs...)
+}
+
+// giveUp ends servers for which no store could be opened, because of err. That
+// is no failure when the program was told to stop meanwhile.
+func (f *front) giveUp(err error) error {
+	if f.ctx.Err() != nil {
+		if err = f.failure(); err == nil {
+			f.log.Info("stopped before the store was open")
+		}
+	}
+	return errors.Join(err, f.shutdown())
+}
+
 // service is a running store with its analysis and web server.
 type service struct {
 	store    *store.Store
@@ -82,12 +160,12 @@ type service struct {
 	followed chan struct{}
 }
 
-// newService starts following the store; serve then answers requests. It owns
-// the store from here on.
-func newService(st *store.Store, log *slog.Logger, public string) *service {
+// newService starts following the store, and gives it to a server that waits
+// for one. It owns the store from here on.
+func newService(st *store.Store, log *slog.Logger, server *web.Server) *service {
 	following, stop := context.WithCancel(context.Background())
-	s := &service{store: st, analysis: analysis.New(st, log, now, version()), log: log, stop: stop, followed: make(chan struct{})}
-	s.web = web.New(web.Config{PublicURL: public, Version: version(), Log: log, Now: now, Random: rand.Reader}, st, s.analysis)
+	s := &service{store: st, analysis: analysis.New(st, log, now, version()), web: server, log: log, stop: stop, followed: make(chan struct{})}
+	server.Open(st, s.analysis)
 	go func() {
 		defer close(s.followed)
 		s.analysis.Run(following)
@@ -95,36 +173,16 @@ func newService(st *store.Store, log *slog.Logger, public string) *service {
 	return s
 }
 
-// listening is a server and where it listens.
-type listening struct {
-	server *web.Server
-	ln     net.Listener
-}
-
-// serve answers requests on all listeners until ctx ends or one of them fails,
-// then shuts down in order: no new requests, those under way to their end, the
-// columns, the store.
-func (s *service) serve(ctx context.Context, servers ...listening) error {
-	failed := make(chan error, len(servers))
-	for _, l := range servers {
-		go func() { failed <- l.server.Serve(l.ln) }()
-	}
-	var errs []error
-	select {
-	case err := <-failed:
-		if err == nil {
-			err = errors.New("the server stopped by itself")
-		}
-		errs = append(errs, err)
-	case <-ctx.Done():
+// serve waits until the program is told to stop or a server fails, then shuts
+// down in order: no new requests, those under way to their end, the columns, the
+// store.
+func (s *service) serve(f *front) error {
+	<-f.ctx.Done()
+	err := f.failure()
+	if err == nil {
 		s.log.Info("stopping: waiting for requests under way", "limit", shutdownLimit)
 	}
-	limit, cancel := context.WithTimeout(context.Background(), shutdownLimit)
-	defer cancel()
-	for _, l := range servers {
-		errs = append(errs, l.server.Shutdown(limit))
-	}
-	return errors.Join(append(errs, s.close())...)
+	return errors.Join(err, f.shutdown(), s.close())
 }
 
 // close ends everything but the web server.
