@@ -331,8 +331,8 @@ func (s *Set) createUser() error {
 		return err
 	}
 	command := bson.D{{Key: "createUser", Value: User}, {Key: "pwd", Value: Password}, {Key: "roles", Value: bson.A{"root"}}}
-	if !s.opts.Standalone { // every node must know the user before a client comes
-		command = append(command, bson.E{Key: "writeConcern", Value: bson.D{{Key: "w", Value: len(s.nodes)}}})
+	if !s.opts.Standalone { // every node must know the user before a client comes, and still after a Kill
+		command = append(command, bson.E{Key: "writeConcern", Value: bson.D{{Key: "w", Value: len(s.nodes)}, {Key: "j", Value: true}}})
 	}
 	if err := s.nodes[primary].admin(command, nil); err != nil {
 		return fmt.Errorf("create the user: %w", err)
