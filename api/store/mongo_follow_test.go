@@ -251,6 +251,57 @@ func TestMongoBatchInPieces(t *testing.T) {
 	}
 }
 
+// TestMongoStartWhileCleaned: positions are removed between the moment in which a new follower has delivered the newest
+// batch and the one in which its scan comes past. Nothing comes twice.
+func TestMongoStartWhileCleaned(t *testing.T) {
+	m := openTestMongo(t)
+	mustAppend(t, m, testEntries(0, 5)...)
+	mustAppend(t, m, testEntries(10, 5)...)
+	l, err := m.log(testLog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	look, err := l.look(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := watch(t, m)
+	events, err := w.f.Next(t.Context())
+	if err != nil || len(events) != 5 {
+		t.Fatalf("the newest batch: %d events, %v", len(events), err)
+	}
+	w.take(events)
+	if err := l.strip(t.Context(), look); err != nil {
+		t.Fatal(err)
+	}
+	w.read()
+	w.want(m)
+}
+
+// TestMongoResentBatch: a batch that landed though its answer was lost is new when it is sent again; what another batch
+// brought is a duplicate.
+func TestMongoResentBatch(t *testing.T) {
+	m := openTestMongo(t)
+	l, err := m.log(testLog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := newMongoAppender(l)
+	entries := testEntries(0, 3)
+	for try, want := range []Outcome{Stored, Stored, Duplicate} {
+		if try == 2 {
+			a.renew()
+		}
+		r := &mongoRequest{ctx: t.Context(), log: testLog, entries: entries}
+		b := newMongoBatch([]*mongoRequest{r})
+		err := m.try(t.Context(), time.Minute, func(ctx context.Context) error { return errors.Join(l.ensure(ctx), a.store(ctx, b)) })
+		b.answer(err)
+		if err != nil || !slices.Equal(r.outcomes, []Outcome{want, want, want}) {
+			t.Errorf("try %d: %v, %v, want all %v", try, r.outcomes, err, want)
+		}
+	}
+}
+
 // TestMongoCursorGone: a follower that did not read while positions were removed says so; one that slept because there
 // was nothing to read goes on.
 func TestMongoCursorGone(t *testing.T) {
