@@ -3,7 +3,7 @@
 // Two layers live here. Store is the typed one that the rest of the service calls: it speaks of responses, rounds and
 // units. Engine, in this file, is the small interface below it: documents and logs of plain text, with no knowledge of
 // surveys. An engine is one way to keep them: a local file (OpenFile), or MongoDB. Adding an engine means satisfying
-// Engine and passing the conformance suite of this package.
+// Engine and passing the conformance suite of this package. MONGODB.md tells what stands in MongoDB.
 //
 // What must not live here: rules about what an answer may say (package survey), figures computed from answers (package
 // stats and api/analysis), HTTP. The database libraries are imported by this package alone, and none of their types
