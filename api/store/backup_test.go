@@ -242,42 +242,43 @@ func packed(t testing.TB, lines ...[]byte) []byte {
 func TestBackupRestores(t *testing.T) {
 	all := engines(t)
 	for from, openFrom := range all {
-		source := filledStore(t, openFrom(t))
-		want := contents(t, source.engine)
-		file := backUp(t, source)
-		if plain := bytes.Join(frameLines(t, file), nil); bytes.Contains(plain, []byte("secret of keys")) || !bytes.Contains(plain, []byte("secret of editions")) {
-			t.Error("the backup holds a key, or not a set that this program does not know")
-		}
-		for _, secret := range []*Secret{nil, &backupSecret} {
-			s, err := ReadBackup(bytes.NewReader(file), secret, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if s.Responses() != (LogCount{1160, 40}) || s.Logs["exclusions"] != (LogCount{3, 0}) || s.Program != "test" ||
-				!s.Made.Equal(backupOptions().Made.Truncate(time.Second)) || !slices.Equal(s.Tokens, []string{"An"}) {
-				t.Errorf("summary %+v", s)
-			}
-		}
 		for to, openTo := range all {
-			t.Run(from+" to "+to, func(t *testing.T) {
-				engine := openTo(t)
-				s := restore(t, engine, file, RestoreOptions{})
-				if r := s.Responses(); r != (RestoredLog{Stored: 1160}) || !slices.Equal(s.Tokens, []string{"An"}) {
-					t.Errorf("summary %+v", s)
-				}
-				wantSame(t, "restored", contents(t, engine), want)
-				if _, err := Restore(t.Context(), engine, backupSecret, opened(file), RestoreOptions{}); !errors.Is(err, ErrNotEmpty) {
-					t.Errorf("a second time: %v", err)
-				}
-				s = restore(t, engine, file, RestoreOptions{Merge: true})
-				if r := s.Responses(); r != (RestoredLog{Duplicate: 1160}) || s.Added != 0 || s.Differing != 0 || s.Present == 0 {
-					t.Errorf("merged a second time: %+v", s)
-				}
-				wantSame(t, "restored twice", contents(t, engine), want)
-				openStore(t, engine)
-			})
+			t.Run(from+" to "+to, func(t *testing.T) { testBackupRestores(t, openFrom(t), openTo(t)) })
 		}
 	}
+}
+
+func testBackupRestores(t *testing.T, from, to Engine) {
+	source := filledStore(t, from)
+	want := contents(t, from)
+	file := backUp(t, source)
+	if plain := bytes.Join(frameLines(t, file), nil); bytes.Contains(plain, []byte("secret of keys")) || !bytes.Contains(plain, []byte("secret of editions")) {
+		t.Error("the backup holds a key, or not a set that this program does not know")
+	}
+	for _, secret := range []*Secret{nil, &backupSecret} {
+		s, err := ReadBackup(bytes.NewReader(file), secret, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Responses() != (LogCount{1160, 40}) || s.Logs["exclusions"] != (LogCount{3, 0}) || s.Program != "test" ||
+			!s.Made.Equal(backupOptions().Made.Truncate(time.Second)) || !slices.Equal(s.Tokens, []string{"An"}) {
+			t.Errorf("summary %+v", s)
+		}
+	}
+	s := restore(t, to, file, RestoreOptions{})
+	if r := s.Responses(); r != (RestoredLog{Stored: 1160}) || !slices.Equal(s.Tokens, []string{"An"}) {
+		t.Errorf("summary %+v", s)
+	}
+	wantSame(t, "restored", contents(t, to), want)
+	if _, err := Restore(t.Context(), to, backupSecret, opened(file), RestoreOptions{}); !errors.Is(err, ErrNotEmpty) {
+		t.Errorf("a second time: %v", err)
+	}
+	s = restore(t, to, file, RestoreOptions{Merge: true})
+	if r := s.Responses(); r != (RestoredLog{Duplicate: 1160}) || s.Added != 0 || s.Differing != 0 || s.Present == 0 {
+		t.Errorf("merged a second time: %+v", s)
+	}
+	wantSame(t, "restored twice", contents(t, to), want)
+	openStore(t, to)
 }
 
 // TestBackupWhileWritten: what was acknowledged before a backup began is in it,

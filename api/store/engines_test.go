@@ -2,8 +2,9 @@ package store
 
 import "testing"
 
-// engines lists a way to open each kind of engine that this machine has, by
-// name. Each call opens a fresh, empty one; the test closes it.
+// engines lists a way to open each kind of engine, by name. Each call opens a
+// fresh, empty one, which the test closes; without a MongoDB the test that asks
+// for one is skipped.
 func engines(t *testing.T) map[string]func(t *testing.T) Engine {
 	t.Helper()
 	return map[string]func(t *testing.T) Engine{
@@ -14,6 +15,10 @@ func engines(t *testing.T) map[string]func(t *testing.T) Engine {
 				t.Fatal(err)
 			}
 			return engine
+		},
+		"mongodb": func(t *testing.T) Engine {
+			t.Helper()
+			return openTestMongo(t)
 		},
 	}
 }

@@ -104,29 +104,31 @@ func TestVerify(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for kind, open := range engines(t) {
-				engine := &deaf{Engine: open(t)}
-				st, rs := verifyStore(t, engine, 1500)
-				test.spoil(t, engine, rs)
-				seen := map[survey.ID]bool{}
-				v, err := st.Verify(t.Context(), func(r *survey.Response) error {
-					seen[r.ID] = true
-					return nil
-				})
-				if err != nil {
-					t.Fatal(err)
-				}
-				if len(v.Faults) != len(test.want) {
-					t.Fatalf("%s: found %+v, want %+v", kind, v.Faults, test.want)
-				}
-				for i, want := range test.want {
-					if got := v.Faults[i]; got.Kind != want.Kind || got.Count != want.Count || want.Examples != nil && !slices.Equal(got.Examples, want.Examples) {
-						t.Errorf("%s: found %+v, want %+v", kind, got, want)
+				t.Run(kind, func(t *testing.T) {
+					engine := &deaf{Engine: open(t)}
+					st, rs := verifyStore(t, engine, 1500)
+					test.spoil(t, engine, rs)
+					seen := map[survey.ID]bool{}
+					v, err := st.Verify(t.Context(), func(r *survey.Response) error {
+						seen[r.ID] = true
+						return nil
+					})
+					if err != nil {
+						t.Fatal(err)
 					}
-				}
-				live, erased, err := engine.Count(t.Context(), responseLog)
-				if want := live - v.Withdrawn + erased; err != nil || v.Responses != want || len(seen) < 1499 || v.Receipts != 2 {
-					t.Errorf("%s: %+v, %d seen of %d: %v", kind, v, len(seen), want, err)
-				}
+					if len(v.Faults) != len(test.want) {
+						t.Fatalf("found %+v, want %+v", v.Faults, test.want)
+					}
+					for i, want := range test.want {
+						if got := v.Faults[i]; got.Kind != want.Kind || got.Count != want.Count || want.Examples != nil && !slices.Equal(got.Examples, want.Examples) {
+							t.Errorf("found %+v, want %+v", got, want)
+						}
+					}
+					live, erased, err := engine.Count(t.Context(), responseLog)
+					if want := live - v.Withdrawn + erased; err != nil || v.Responses != want || len(seen) < 1499 || v.Receipts != 2 {
+						t.Errorf("%+v, %d seen of %d: %v", v, len(seen), want, err)
+					}
+				})
 			}
 		})
 	}
