@@ -111,7 +111,7 @@ func Restore(ctx context.Context, engine Engine, secret Secret, open func() (io.
 	var header backupHeader
 	var footer backupFooter
 	kept := newKept()
-	err := readOpened(open, &secret, func(f BackupFrame) error {
+	err := readOpened(open, &secret, true, func(f BackupFrame) error {
 		switch f.Kind {
 		case BackupHeader:
 			header = *f.Header
@@ -139,7 +139,7 @@ func Restore(ctx context.Context, engine Engine, secret Secret, open func() (io.
 			return r.summary, err
 		}
 	}
-	err = readOpened(open, &secret, func(f BackupFrame) error {
+	err = readOpened(open, &secret, false, func(f BackupFrame) error {
 		switch f.Kind {
 		case BackupHeader:
 			if f.Header.ID != header.ID {
@@ -156,12 +156,13 @@ func Restore(ctx context.Context, engine Engine, secret Secret, open func() (io.
 	return r.summary, r.finish(footer)
 }
 
-func readOpened(open func() (io.ReadCloser, error), secret *Secret, each func(BackupFrame) error) error {
+// readOpened opens a backup and reads it. The digests need proof once only.
+func readOpened(open func() (io.ReadCloser, error), secret *Secret, digests bool, each func(BackupFrame) error) error {
 	in, err := open()
 	if err != nil {
 		return err
 	}
-	_, err = ReadBackup(in, secret, each)
+	_, err = readBackup(in, secret, digests, each)
 	return errors.Join(err, in.Close())
 }
 
