@@ -213,7 +213,12 @@ func RedactURI(uri string) string {
 		return uri
 	}
 	if user, hosts, ok := cutUser(rest); ok {
-		user, _, _ = strings.Cut(user, ":")
+		if strings.Contains(user, "?") && !strings.Contains(hosts, "/") {
+			hosts = "" // the @ was in a parameter, perhaps in a password there
+		}
+		if end := strings.IndexAny(user, ":/?"); end >= 0 {
+			user = user[:end]
+		}
 		rest = user + ":xxxxx@" + hosts
 	}
 	hosts, query, asked := strings.Cut(rest, "?")
@@ -230,13 +235,10 @@ func RedactURI(uri string) string {
 }
 
 // cutUser cuts an address behind its scheme at the @ that ends user and password. A password that was not encoded as it
-// should may hold any sign, so everything before the last @ is suspect.
+// should may hold any sign, @ and ? too, so everything before the last @ is suspect, also behind what looks like the
+// parameters.
 func cutUser(rest string) (user, hosts string, ok bool) {
-	end, _, _ := strings.Cut(rest, "?")
-	at := strings.LastIndexByte(end, '@')
-	if at < 0 {
-		at = strings.LastIndexByte(rest, '@')
-	}
+	at := strings.LastIndexByte(rest, '@')
 	if at < 0 {
 		return "", rest, false
 	}
