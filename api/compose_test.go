@@ -19,8 +19,9 @@ func TestCompose(t *testing.T) {
 	}
 	var compose struct {
 		Services map[string]struct {
-			Image string
-			Build struct {
+			Image      string
+			Entrypoint []string
+			Build      struct {
 				Inline string `yaml:"dockerfile_inline"`
 			}
 			User        string
@@ -47,7 +48,7 @@ func TestCompose(t *testing.T) {
 	if !known["SIPAS_PUBLIC_URL"] || !known["SIPAS_MONGODB_URI"] {
 		t.Fatalf("the configuration lacks its variables: %v", known)
 	}
-	for _, name := range regexp.MustCompile(`SIPAS_[A-Z_]+`).FindAllString(string(raw), -1) {
+	for _, name := range regexp.MustCompile(`\bSIPAS_[A-Z_]+`).FindAllString(string(raw), -1) {
 		if !known[name] {
 			t.Errorf("%s is no setting of the program", name)
 		}
@@ -64,6 +65,35 @@ func TestCompose(t *testing.T) {
 	}
 	if service.DependsOn["mongodb"].Condition != "service_healthy" || len(database.Healthcheck.Test) == 0 {
 		t.Error("the service must wait for a healthy database")
+	}
+	if uri := service.Environment["SIPAS_MONGODB_URI"]; !strings.HasPrefix(uri, "mongodb://sipas:${MONGO_SIPAS_PASSWORD}@") {
+		t.Errorf("the service must not be the administrator of the database: %s", uri)
+	}
+	for name, value := range service.Environment {
+		if strings.Contains(value, "ROOT") || strings.Contains(value, "MONGO_KEY") {
+			t.Errorf("the service must not know what %s says: %s", name, value)
+		}
+	}
+	start := strings.Join(database.Entrypoint, " ")
+	for _, want := range []string{"roles: [{role: 'readWrite', db: 'sipas'}]", "--replSet rs0", "--keyFile", "--oplogSize 64", "chmod 400"} {
+		if !strings.Contains(start, want) {
+			t.Errorf("the database does not start with %q", want)
+		}
+	}
+	if test := strings.Join(database.Healthcheck.Test, " "); !strings.Contains(test, "e.codeName === 'NotYetInitialized' && process.env.MONGO_JOINS !== 'yes'") {
+		t.Error("a member that is to join a set, or whose state is unknown, must not begin one of its own")
+	}
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`\$\{([A-Z_]+)(:\?)?`).FindAllStringSubmatch(string(raw), -1) {
+		if required := m[2] != ""; required && !strings.Contains(string(raw), "#   "+m[1]+"=") {
+			t.Errorf("the first lines do not say how to make %s", m[1])
+		}
+		if !strings.Contains(string(readme), "| `"+m[1]+"` |") {
+			t.Errorf("README.md does not say what %s is", m[1])
+		}
 	}
 	for _, port := range service.Ports {
 		if !strings.HasPrefix(port, "127.0.0.1:") {

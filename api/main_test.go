@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"os"
@@ -228,5 +229,36 @@ func TestConfigHidesSecrets(t *testing.T) {
 				t.Errorf("want %s from %s: %s", variable, from, line)
 			}
 		}
+	}
+}
+
+// A password that was not encoded as it should is hidden all the same, whatever
+// signs it has, in the configuration and in what the program says of it.
+func TestPasswordsOfAnyKindAreHidden(t *testing.T) {
+	t.Setenv("SIPAS_SECRET", strings.Repeat("ab", 32))
+	hidden := func(t *testing.T, said string) {
+		t.Helper()
+		if strings.Contains(said, "left") || strings.Contains(said, "right") {
+			t.Errorf("a part of the password was printed:\n%s", said)
+		}
+	}
+	t.Setenv("SIPAS_MONGODB_URI", "mongodb://127.0.0.1:1/sipas?tlsCertificateKeyFilePassword=left@right&tls=true")
+	hidden(t, mustSipas(t, "config"))
+	for _, password := range []string{"left?right", "left@right", "left/right", "left:right", "left@mid?right", "left?mid@right", "left/mid@right?", "left#right", "left&right=", "left%40right", "left%right"} {
+		t.Run(password, func(t *testing.T) {
+			t.Setenv("SIPAS_MONGODB_URI", "mongodb://sipas:"+password+"@127.0.0.1:1/sipas?authSource=admin")
+			said := mustSipas(t, "config")
+			if !strings.Contains(said, "mongodb://sipas:xxxxx@127.0.0.1:1/sipas?authSource=admin") {
+				t.Errorf("config does not show the rest of the address:\n%s", said)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+			defer cancel()
+			var out, errs bytes.Buffer
+			if code := run(ctx, []string{"token", "list"}, &out, &errs); code != 1 {
+				t.Errorf("token list ended with %d", code)
+			}
+			said += out.String() + errs.String()
+			hidden(t, said)
+		})
 	}
 }
