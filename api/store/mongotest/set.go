@@ -256,6 +256,8 @@ func (s *Set) launch(n *node) error {
 		"--bind_ip", host, "--port", port, "--dbpath", n.folder, "--wiredTigerCacheSizeGB", "0.25",
 		"--setParameter", "diagnosticDataCollectionEnabled=false",
 		"--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100", // else a primary lingers 15 s after SIGTERM
+		// Else a secondary that copies from a frozen node may wait a minute for it, and no majority confirms writes.
+		"--setParameter", "oplogNetworkTimeoutBufferSeconds=1", "--setParameter", "oplogInitialFindMaxSeconds=2",
 	}
 	if runtime.GOOS != "windows" {
 		args = append(args, "--nounixsocket")
