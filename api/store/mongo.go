@@ -43,6 +43,9 @@ type Mongo struct {
 	db      *mongo.Database
 	meta    *mongo.Collection
 	address string // without password
+	hosts   []string
+	named   bool                                     // the address names a user
+	direct  func(host string) *options.ClientOptions // for one server, whatever set it is of
 	logger  *slog.Logger
 	now     func() time.Time
 	timing  mongoTiming
@@ -95,8 +98,8 @@ const (
 
 // OpenMongo opens the store at the address of a MongoDB. While the server is away, has no primary or does not confirm
 // writes, it says so in the log, tries again with growing pauses, and returns only when ctx ends. What waiting does not
-// mend is an error at once: wrong credentials, a lone server without replica set, one that is too old, a clock that is
-// far off. Data of a newer program give ErrNewerFormat.
+// mend is an error at once: wrong or missing credentials, a lone server without replica set, one of another set or too
+// old, a certificate that is not trusted, a clock that is far off. Data of a newer program give ErrNewerFormat.
 func OpenMongo(ctx context.Context, uri string, opt MongoOptions) (*Mongo, error) {
 	return openMongo(ctx, uri, opt, defaultMongoTiming)
 }
@@ -129,6 +132,13 @@ func openMongo(ctx context.Context, uri string, opt MongoOptions, timing mongoTi
 		return nil, fmt.Errorf("store: address of the MongoDB %s: %s", m.address, hidePassword(err.Error(), uri))
 	}
 	m.client = client
+	m.hosts, m.named = parsed.Hosts, parsed.Username != ""
+	m.direct = func(host string) *options.ClientOptions {
+		o := options.Client().ApplyURI(uri).SetHosts([]string{host}).SetDirect(true).
+			SetServerSelectionTimeout(timing.selection).SetConnectTimeout(timing.selection)
+		o.ReplicaSet = nil
+		return o
+	}
 	name := parsed.Database
 	if name == "" {
 		name = mongoDatabase

@@ -157,6 +157,8 @@ func (m *Mongo) explain(ctx context.Context, err error) error {
 		return ErrClosed
 	case engineError(err):
 		return err
+	case hasCode(err, mongoUnauthorized) && !m.named:
+		return fmt.Errorf("%w: the MongoDB at %s wants a user and a password, and SIPAS_MONGODB_URI names none (mongodb://user:password@…): %w", ErrSetup, m.address, err)
 	case hasCode(err, mongoUnauthorized):
 		return fmt.Errorf("%w: the MongoDB at %s knows the user of SIPAS_MONGODB_URI but does not let it write there; give it the role readWrite on the database: %w", ErrSetup, m.address, err)
 	case refused(err) || strings.Contains(err.Error(), "auth error"):
@@ -164,7 +166,7 @@ func (m *Mongo) explain(ctx context.Context, err error) error {
 	case strings.Contains(err.Error(), "wire version"):
 		return fmt.Errorf("%w: the MongoDB at %s is too old; 6.0 or newer is recommended: %w", ErrSetup, m.address, err)
 	case errors.As(err, &selection):
-		return m.explainSelection(selection, err)
+		return m.explainSelection(ctx, selection, err)
 	case ctx.Err() != nil:
 		return errors.Join(ErrUnavailable, ctx.Err(), err)
 	}
@@ -172,24 +174,18 @@ func (m *Mongo) explain(ctx context.Context, err error) error {
 }
 
 // explainSelection says why no primary was found.
-func (m *Mongo) explainSelection(s topology.ServerSelectionError, err error) error {
-	var reached, alone int
+func (m *Mongo) explainSelection(ctx context.Context, s topology.ServerSelectionError, err error) error {
+	var reached int
 	var why error
 	for _, server := range s.Desc.Servers {
 		if server.LastError != nil {
 			why = server.LastError
 		}
-		switch {
-		case server.Kind.String() == "Standalone":
-			alone++
-			reached++
-		case server.Kind.String() != "Unknown":
+		if server.Kind.String() != "Unknown" {
 			reached++
 		}
 	}
 	switch {
-	case alone > 0:
-		return fmt.Errorf("%w: a lone server answers at %s, where the address asks for a replica set; start it with --replSet and run rs.initiate() once", ErrSetup, m.address)
 	case why != nil && strings.Contains(why.Error(), "auth error"):
 		return fmt.Errorf("%w: the MongoDB at %s refuses the user or password of SIPAS_MONGODB_URI (authSource may be missing): %w", ErrSetup, m.address, why)
 	case why != nil && (strings.Contains(why.Error(), "x509") || strings.Contains(why.Error(), "tls:")):
@@ -197,9 +193,34 @@ func (m *Mongo) explainSelection(s topology.ServerSelectionError, err error) err
 	case reached > 0:
 		return fmt.Errorf("%w: the replica set at %s has no primary now: an election is under way, or too few of its members are up to have a majority: %w", ErrUnavailable, m.address, err)
 	case len(s.Desc.Servers) == 0:
-		return fmt.Errorf("%w: no member at %s belongs to the replica set that the address names (replicaSet=): %w", ErrUnavailable, m.address, err)
+		return m.explainStrangers(ctx, err)
 	}
 	return fmt.Errorf("%w: the MongoDB at %s cannot be reached: %w", ErrUnavailable, m.address, errors.Join(why, err))
+}
+
+// explainStrangers says what answers where the address names a replica set. The driver forgets every server that is not
+// of that set, so each is asked by itself.
+func (m *Mongo) explainStrangers(ctx context.Context, err error) error {
+	for _, host := range m.hosts {
+		client, failed := mongo.Connect(m.direct(host))
+		if failed != nil {
+			continue
+		}
+		var hello struct {
+			SetName string `bson:"setName"`
+		}
+		failed = client.Database("admin").RunCommand(ctx, bson.D{{Key: "hello", Value: 1}}).Decode(&hello)
+		// Nothing is lost with a connection that was made to ask one question.
+		_ = client.Disconnect(context.WithoutCancel(ctx))
+		switch {
+		case failed != nil:
+		case hello.SetName == "":
+			return fmt.Errorf("%w: a lone server answers at %s (%s), where the address asks for a replica set (replicaSet=); start it with --replSet and run rs.initiate() once", ErrSetup, m.address, host)
+		default:
+			return fmt.Errorf("%w: the MongoDB at %s (%s) belongs to the replica set %q, the address names another one (replicaSet=)", ErrSetup, m.address, host, hello.SetName)
+		}
+	}
+	return fmt.Errorf("%w: no member at %s belongs to the replica set that the address names (replicaSet=): %w", ErrUnavailable, m.address, err)
 }
 
 // secretParameters are parameters of an address whose values nobody may read.
