@@ -302,6 +302,9 @@ func TestRestoreFrames(t *testing.T) {
 				t.Errorf("the footer before the answers: %v", err)
 			}
 			total.Add(must(false, parts[BackupErased]...))
+			if _, err := send(false, parts[BackupFooter]...); !errors.Is(err, ErrUnfinished) {
+				t.Errorf("the footer before the answers, after the withdrawals: %v", err)
+			}
 			for range 2 {
 				for _, line := range parts[BackupEntries] {
 					total.Add(must(false, line))
