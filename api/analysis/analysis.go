@@ -30,7 +30,7 @@ type Analysis struct {
 	now     func() time.Time
 	version string
 
-	mu       sync.Mutex // guards what follows, held while events are applied
+	mu       gate // guards what follows, held while events are read and applied
 	follower *store.ResponseFollower
 	excluder *store.ExclusionFollower
 	// excluded has the exclusion that holds of every response that has any.
@@ -48,6 +48,21 @@ type Analysis struct {
 	cached  sync.Map // query key → cachedReport
 }
 
+// gate is a lock that can be waited for within a limit: a store that is away may
+// keep the one who holds it for longer than others can wait.
+type gate chan struct{}
+
+func (g gate) lock(ctx context.Context) error {
+	select {
+	case g <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (g gate) unlock() { <-g }
+
 // LoadingError says that the answers are still being read from the store.
 type LoadingError struct {
 	// Done of Total answers are read.
@@ -62,7 +77,7 @@ func (e *LoadingError) Error() string {
 // New makes an Analysis of a store; it is empty until [Analysis.Run] has read
 // the answers. version is printed on reports.
 func New(st *store.Store, log *slog.Logger, now func() time.Time, version string) *Analysis {
-	return &Analysis{store: st, log: log, now: now, version: version, rounds: map[string]*columns{}, excluded: map[survey.ID]store.Exclusion{}, unknown: map[string]int{}, again: make(chan struct{}, 1)}
+	return &Analysis{mu: make(gate, 1), store: st, log: log, now: now, version: version, rounds: map[string]*columns{}, excluded: map[survey.ID]store.Exclusion{}, unknown: map[string]int{}, again: make(chan struct{}, 1)}
 }
 
 // Run reads all answers and then follows new ones until ctx ends. A store that
@@ -87,7 +102,9 @@ func (a *Analysis) Run(ctx context.Context) {
 			return
 		case errors.Is(err, store.ErrCursorGone):
 			a.log.Info("answers are read again from the beginning")
-			a.reset()
+			if err := a.reset(ctx); err != nil {
+				return
+			}
 		default:
 			a.log.Warn("answers could not be read", "error", err)
 			wait(ctx, time.Second)
@@ -125,8 +142,10 @@ type news struct{ answers, exclusions <-chan struct{} }
 // follow applies everything acknowledged before the call, and tells how to wait
 // for more.
 func (a *Analysis) follow(ctx context.Context) (news, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	if err := a.mu.lock(ctx); err != nil {
+		return news{}, err
+	}
+	defer a.mu.unlock()
 	var changed news
 	if a.follower == nil {
 		f, err := a.store.FollowResponses(ctx)
@@ -261,9 +280,11 @@ func (a *Analysis) columns(c *survey.Catalogue, round string) (*columns, error) 
 }
 
 // reset forgets all columns; Run then reads everything again.
-func (a *Analysis) reset() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+func (a *Analysis) reset(ctx context.Context) error {
+	if err := a.mu.lock(ctx); err != nil {
+		return err
+	}
+	defer a.mu.unlock()
 	a.ready.Store(false)
 	if a.follower != nil {
 		a.follower.Close()
@@ -281,6 +302,15 @@ func (a *Analysis) reset() {
 	case a.again <- struct{}{}:
 	default:
 	}
+	return nil
+}
+
+// startAgain resets and says that answers are loading.
+func (a *Analysis) startAgain(ctx context.Context) error {
+	if err := a.reset(ctx); err != nil {
+		return err
+	}
+	return &LoadingError{Total: a.total.Load()}
 }
 
 type cachedReport struct {
@@ -300,27 +330,27 @@ func (a *Analysis) Report(ctx context.Context, q Query) (*stats.Report, error) {
 	}
 	switch _, err := a.follow(ctx); {
 	case errors.Is(err, store.ErrCursorGone):
-		a.reset()
-		return nil, &LoadingError{Total: a.total.Load()}
+		return nil, a.startAgain(ctx)
 	case err != nil:
 		return nil, fmt.Errorf("read new answers: %w", err)
 	}
 	view := a.store.View()
 	today := survey.DateOf(a.now())
-	a.mu.Lock()
+	if err := a.mu.lock(ctx); err != nil {
+		return nil, err
+	}
 	col, err := a.columns(view.Catalogue, q.Round)
 	if err != nil {
-		a.mu.Unlock()
+		a.mu.unlock()
 		return nil, &survey.Error{Fields: []survey.FieldError{{Field: "round", Code: survey.CodeRoundUnknown}}}
 	}
 	if !col.renew(view.Catalogue) {
-		a.mu.Unlock()
-		a.reset()
-		return nil, &LoadingError{Total: a.total.Load()}
+		a.mu.unlock()
+		return nil, a.startAgain(ctx)
 	}
 	snap, changes := col.snapshot(view.Catalogue), col.changes
 	snap.unreadable = a.unknown[q.Round]
-	a.mu.Unlock()
+	a.mu.unlock()
 
 	key := q.key()
 	if c, ok := a.cached.Load(key); ok {

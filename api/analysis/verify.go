@@ -341,29 +341,28 @@ type roundRows struct {
 func (a *Analysis) columnRows(ctx context.Context) ([]roundRows, error) {
 	switch _, err := a.follow(ctx); {
 	case errors.Is(err, store.ErrCursorGone):
-		a.reset()
-		return nil, &LoadingError{Total: a.total.Load()}
+		return nil, a.startAgain(ctx)
 	case err != nil:
 		return nil, fmt.Errorf("read new answers: %w", err)
 	}
-	rounds, current := a.takeRows()
-	if !current {
-		a.reset()
-		return nil, &LoadingError{Total: a.total.Load()}
+	rounds, current, err := a.takeRows(ctx)
+	if err == nil && !current {
+		err = a.startAgain(ctx)
 	}
-	return rounds, nil
+	return rounds, err
 }
 
 // takeRows reports false when the documents of a round changed so that its
 // answers must be read again.
-func (a *Analysis) takeRows() ([]roundRows, bool) {
+func (a *Analysis) takeRows(ctx context.Context) (rounds []roundRows, current bool, err error) {
 	catalogue := a.store.View().Catalogue
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	var rounds []roundRows
+	if err := a.mu.lock(ctx); err != nil {
+		return nil, false, err
+	}
+	defer a.mu.unlock()
 	for id, col := range a.rounds {
 		if !col.renew(catalogue) {
-			return nil, false
+			return nil, false, nil
 		}
 		col.settle()
 		r := roundRows{round: id, drawn: col.round.Design == survey.DesignDrawn, blocks: []*stats.Rows{col.main, col.tail},
@@ -373,7 +372,7 @@ func (a *Analysis) takeRows() ([]roundRows, bool) {
 		}
 		rounds = append(rounds, r)
 	}
-	return rounds, true
+	return rounds, true, nil
 }
 
 // all yields every row.
