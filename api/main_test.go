@@ -84,6 +84,14 @@ func (c *child) stop(signal os.Signal) int {
 	return c.cmd.ProcessState.ExitCode()
 }
 
+// signal sends the program a signal that does not end it.
+func (c *child) signal(signal os.Signal) {
+	c.t.Helper()
+	if err := c.cmd.Process.Signal(signal); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
 // lines reads a pipe line by line.
 type lines struct {
 	t  *testing.T

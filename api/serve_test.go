@@ -24,6 +24,12 @@ import (
 // token; it returns the token and a desk.
 func seedOpenRound(t *testing.T, data string) (token, desk string) {
 	t.Helper()
+	return seedOpenRoundAt(t, "--data", data)
+}
+
+// seedOpenRoundAt is seedOpenRound for a store that flags name.
+func seedOpenRoundAt(t *testing.T, at ...string) (token, desk string) {
+	t.Helper()
 	d, err := seeds.Province()
 	if err != nil {
 		t.Fatal(err)
@@ -40,35 +46,41 @@ func seedOpenRound(t *testing.T, data string) (token, desk string) {
 	if err := os.WriteFile(file, raw, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	mustSipas(t, "seed", "--data", data, "--file", file)
-	token = strings.TrimSpace(mustSipas(t, "token", "create", "--data", data, "--name", "test", "--rights", "full,staff,import,export"))
+	mustSipas(t, append([]string{"seed", "--file", file}, at...)...)
+	token = strings.TrimSpace(mustSipas(t, append([]string{"token", "create", "--name", "test", "--rights", "full,staff,import,export"}, at...)...))
 	return token, desk
 }
 
-// submit hands in an answer and returns its id and the HTTP status; 0 when the
-// service did not answer.
-func submit(client *http.Client, url, desk string) (id string, status int, err error) {
+// newAnswer makes an answer as the API takes it.
+func newAnswer(desk string) (id string, body []byte, err error) {
 	minted, err := survey.NewID(time.Now(), rand.Reader)
 	if err != nil {
-		return "", 0, err
+		return "", nil, err
 	}
 	s := survey.Submission{ID: minted.String(), Round: "now", Desk: desk, Instrument: seeds.Sipas2640, Version: 1, Answers: map[string]survey.Answer{}}
 	for i := range 22 {
 		s.Answers[fmt.Sprintf("c%02d", i+1)] = '4'
 	}
-	body, err := json.Marshal(s)
+	body, err = json.Marshal(s)
+	return s.ID, body, err
+}
+
+// submit hands in an answer and returns its id and the HTTP status; 0 when the
+// service did not answer.
+func submit(client *http.Client, url, desk string) (id string, status int, err error) {
+	id, body, err := newAnswer(desk)
 	if err != nil {
 		return "", 0, err
 	}
 	resp, err := client.Post(url+"/api/v1/responses", "application/json", bytes.NewReader(body))
 	if err != nil {
-		return minted.String(), 0, nil
+		return id, 0, nil
 	}
 	defer resp.Body.Close()
 	if _, err := io.Copy(io.Discard, resp.Body); err != nil {
-		return minted.String(), 0, nil
+		return id, 0, nil
 	}
-	return minted.String(), resp.StatusCode, nil
+	return id, resp.StatusCode, nil
 }
 
 // While the service holds the file, commands work through it or say who holds
