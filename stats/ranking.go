@@ -62,12 +62,7 @@ func ComparePairs(groups []RankedGroup, covariance [][]float64) ([]GroupPair, er
 			if c == 0 && v > 0 {
 				pair.DF = (va + vb) * (va + vb) / (va*va/a.DF + vb*vb/b.DF)
 			}
-			switch {
-			case pair.SE > 0:
-				pair.P = 2 * TUpperTail(math.Abs(pair.Difference)/pair.SE, pair.DF)
-			case pair.Difference == 0:
-				pair.P = 1
-			}
+			pair.P = twoSidedP(pair.Difference, pair.SE, pair.DF)
 			pairs, p = append(pairs, pair), append(p, pair.P)
 		}
 	}
@@ -83,6 +78,18 @@ func ComparePairs(groups []RankedGroup, covariance [][]float64) ([]GroupPair, er
 		pairs[k].PHolm, pairs[k].PBH = holm[k], bh[k]
 	}
 	return pairs, nil
+}
+
+// twoSidedP is the probability of a difference as far from 0 or further, if there is none. Where nothing is in
+// doubt (se = 0) it is 1 for a difference of 0 and 0 for others.
+func twoSidedP(difference, se, df float64) float64 {
+	switch {
+	case se > 0:
+		return 2 * TUpperTail(math.Abs(difference)/se, df)
+	case difference == 0:
+		return 1
+	}
+	return 0
 }
 
 func checkRanked(groups []RankedGroup, covariance [][]float64) error {
