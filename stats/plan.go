@@ -250,7 +250,8 @@ func (p *Plan) checkTables() error {
 		}
 	}
 	for i, s := range p.Strata {
-		if !inside(s.Unit, p.Units) {
+		// Without units there are no rows, and what a stratum belongs to plays no part.
+		if p.Units > 0 && !inside(s.Unit, p.Units) {
 			return fmt.Errorf("stats: stratum %d has unit %d of %d", i, s.Unit, p.Units)
 		}
 		if !(s.PSUs >= 0) {

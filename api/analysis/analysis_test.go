@@ -170,6 +170,29 @@ func TestReportFollowsTheStore(t *testing.T) {
 	}
 }
 
+// A round that nobody has answered yet has a report that says so, with and
+// without results returned.
+func TestReportOfAnEmptyRound(t *testing.T) {
+	documents, _, err := seeds.Demo(survey.DateOf(clock()), seeds.DefaultParams())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, populations := range [][]survey.Population{documents.Populations, nil} {
+		documents.Populations = populations
+		st := openStore(t, t.TempDir())
+		if _, err := st.PutDocuments(t.Context(), documents); err != nil {
+			t.Fatal(err)
+		}
+		a := loaded(t, st)
+		for _, by := range []string{"", "unit", "channel", "field"} {
+			r := ask(t, a, map[string]string{"by": by})
+			if v := r.Total.Verdict.Verdict; r.Counts.Received != 0 || r.Total.N != 0 || v != nil && *v != stats.TooFew || r.Total.Weighted.Value != nil {
+				t.Errorf("by %q: %+v", by, r.Total)
+			}
+		}
+	}
+}
+
 func TestReportWhileLoading(t *testing.T) {
 	st := openStore(t, t.TempDir())
 	fill(t, st, func(p *seeds.Params) { p.Answers = 100 })
