@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,7 +27,9 @@ type Store struct {
 
 	decisions decisionClock
 
-	loading   sync.Mutex // one reload at a time
+	refreshing chan struct{} // held by the one who reads documents again
+
+	loading   sync.Mutex // guards what follows
 	revisions map[string]int64
 	documents documentSets
 	view      atomic.Pointer[View]
@@ -54,7 +57,7 @@ type access struct {
 // on follows their changes. The Store owns the engine and closes it, also when
 // Open fails: ErrSecret, or ErrUnfinished for one that was not filled to the end.
 func Open(ctx context.Context, engine Engine, secret Secret, log *slog.Logger) (*Store, error) {
-	s := &Store{engine: engine, secret: secret, keys: secret.SurveyKeys(), log: log, documents: documentSets{}, done: make(chan struct{})}
+	s := &Store{engine: engine, secret: secret, keys: secret.SurveyKeys(), log: log, documents: documentSets{}, refreshing: make(chan struct{}, 1), done: make(chan struct{})}
 	err := checkSecret(ctx, engine, secret)
 	if err == nil {
 		err = checkUnfinished(ctx, engine)
@@ -111,29 +114,36 @@ func (s *Store) poll(ctx context.Context) {
 // next poll. When what is stored does not hold together, the catalogue stays as
 // it was and the error says why; revocations and sign-outs hold all the same.
 func (s *Store) Refresh(ctx context.Context) error {
-	s.loading.Lock()
-	defer s.loading.Unlock()
+	// A store that is away may hold the one who reads for longer than others can wait.
+	select {
+	case s.refreshing <- struct{}{}:
+		defer func() { <-s.refreshing }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	revisions, err := s.engine.SetRevisions(ctx)
 	if err != nil {
 		return fmt.Errorf("read set revisions: %w", err)
 	}
 	old := s.view.Load()
-	changed, described := old == nil, old == nil
+	read, described := documentSets{}, old == nil
 	for set := range knownSets() {
-		if revisions[set] == s.revisions[set] {
+		if revisions[set] == s.revisions[set] { // which only the holder of refreshing changes
 			continue
 		}
 		docs, _, err := s.engine.List(ctx, set)
 		if err != nil {
 			return fmt.Errorf("read set %s: %w", set, err)
 		}
-		s.documents[set] = docs
-		changed = true
+		read[set] = docs
 		described = described || !isAccess(set)
 	}
-	if !changed {
+	if len(read) == 0 && old != nil {
 		return nil
 	}
+	s.loading.Lock()
+	defer s.loading.Unlock()
+	maps.Copy(s.documents, read)
 	access, err := s.documents.access()
 	if err != nil {
 		return err
