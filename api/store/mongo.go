@@ -82,7 +82,7 @@ type mongoTiming struct {
 }
 
 var defaultMongoTiming = mongoTiming{
-	attempt: 10 * time.Second, count: 2 * time.Minute, patience: 30 * time.Second, selection: 5 * time.Second, grace: 10 * time.Second,
+	attempt: 5 * time.Second, count: 2 * time.Minute, patience: 30 * time.Second, selection: 5 * time.Second, grace: 10 * time.Second,
 	watch: 400 * time.Millisecond, cleanEvery: 10 * time.Minute, cleanAfter: time.Hour, ping: time.Second,
 }
 

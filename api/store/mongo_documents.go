@@ -209,11 +209,12 @@ func (m *Mongo) nextRevision(ctx context.Context, coll *mongo.Collection) (int64
 
 // mongoChange is a write of one document: it replaces what has the revision that was read, or is new.
 type mongoChange struct {
-	coll *mongo.Collection
-	id   string
-	read int64   // revision that was read; 0: there was none
-	body []byte  // nil: delete
-	mine []int64 // the numbers under which the change was tried, the last one last
+	coll  *mongo.Collection
+	id    string
+	read  int64   // revision that was read; 0: there was none
+	body  []byte  // nil: delete
+	tried bool    // a write was sent whose outcome is not known
+	mine  []int64 // the numbers under which the change was tried, the last one last
 }
 
 func (c *mongoChange) replacement(revision int64) bson.D {
@@ -272,14 +273,18 @@ func (c *mongoChange) write(ctx context.Context) error {
 		filter = bson.D{{Key: keyID, Value: c.id}, {Key: keyRevision, Value: int64(-1)}} // there is no such revision to delete
 	}
 	res, err := c.coll.ReplaceOne(ctx, filter, c.replacement(mine))
-	if err != nil || res.MatchedCount > 0 {
-		return err
-	}
-	if c.read == 0 && c.body != nil {
+	if err == nil && res.MatchedCount == 0 && c.read == 0 && c.body != nil {
 		_, err = c.coll.InsertOne(ctx, c.replacement(mine))
-		if !mongo.IsDuplicateKeyError(err) {
-			return err
+		if err == nil {
+			return nil
 		}
+		if mongo.IsDuplicateKeyError(err) {
+			err = nil
+		}
+	}
+	if err != nil || res.MatchedCount > 0 {
+		c.tried = c.tried || err != nil
+		return err
 	}
 	stored, err := getDocument(ctx, c.coll, c.id)
 	switch {
@@ -288,6 +293,9 @@ func (c *mongoChange) write(ctx context.Context) error {
 	case stored != nil && slices.Contains(c.mine, stored.Revision):
 		c.mine = append(c.mine, stored.Revision) // an earlier try landed
 		return nil
+	case c.tried:
+		// An earlier try may have landed, and have been changed by somebody since: not stale, but unknown.
+		return fmt.Errorf("%w: it is not known whether the change of %s was made before somebody else's", ErrUnavailable, c.id)
 	case c.body == nil && (stored == nil || stored.Deleted):
 		return ErrNotFound
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -70,6 +71,33 @@ func TestMongoRepeatedChange(t *testing.T) {
 		if second, err := m.change(ctx, "set", c); err != nil || second != first {
 			t.Errorf("the same change again: %d, %v, the first time %d", second, err, first)
 		}
+	}
+}
+
+// A change that somebody else's has replaced, after a first try whose outcome nobody was told, is not called stale:
+// whoever made it would make it twice.
+func TestMongoUnknownChange(t *testing.T) {
+	m := openTestMongo(t)
+	ctx := t.Context()
+	rev, err := m.Put(ctx, "set", Document{ID: "n", Body: []byte(`0`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost := &mongoChange{id: "n", read: rev, body: []byte(`1`)}
+	landed, err := m.change(ctx, "set", lost)
+	if err == nil {
+		_, err = m.Put(ctx, "set", Document{ID: "n", Revision: landed, Body: []byte(`2`)})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	lost.tried = true
+	if _, err := m.change(ctx, "set", lost); !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrStale) {
+		t.Errorf("%v, want %v", err, ErrUnavailable)
+	}
+	lost.tried = false
+	if _, err := m.change(ctx, "set", lost); !errors.Is(err, ErrStale) {
+		t.Errorf("%v, want %v", err, ErrStale)
 	}
 }
 
