@@ -149,7 +149,11 @@ type picture struct {
 	same bool
 	// circuits are the ways to change hidden cells that change no known one.
 	circuits []circuit
-	through  [][]int // cell → circuits that change it
+	through  [][]int   // cell → circuits that change it
+	ways     []circuit // those of them that detour found
+	// reached is what search number search reached, kept for the next one.
+	reached []arrival
+	search  int
 }
 
 const kindsPerItem = 3
@@ -424,24 +428,19 @@ func (g *guard) mendEarlier(hide map[int]bool) {
 				g.settled[t][c] = true // safe, or the newest picture makes no difference
 				continue
 			}
+			// What was a way for its people until now is one again when all of
+			// it stays hidden.
 			var choices []int
-			if p.known[c] {
-				choices = append(choices, c)
-			}
-			for _, v := range earlier.through[c] {
-				for _, s := range earlier.circuits[v] {
-					if p.known[s.cell] {
-						choices = append(choices, s.cell)
-					}
+			for _, s := range g.find(t, last-1, c, l) {
+				if p.known[s.cell] {
+					choices = append(choices, s.cell)
 				}
 			}
 			if choices == nil {
-				choices = g.near(c)
+				choices = g.cheapest(append(g.near(c), slices.DeleteFunc([]int{c}, func(c int) bool { return !p.known[c] })...), l, g.again(c))
 			}
-			if len(choices) > 0 {
-				for _, choice := range g.cheapest(choices, l, g.again(c)) {
-					hide[choice] = true
-				}
+			for _, choice := range choices {
+				hide[choice] = true
 			}
 		}
 	}
@@ -554,7 +553,8 @@ func (g *guard) near(c int) []int {
 }
 
 // price is what readers lose with a known cell: little where they do not see it
-// anyway, or did not see it last time, else its respondents.
+// anyway, or did not see it last time, else its respondents in each of its sums,
+// all of which need another hidden cell then.
 func (g *guard) price(c int) int {
 	const unlisted, unseen, seen = 0, 1, 4
 	p, t := g.now(), len(g.pictures)-1
@@ -565,7 +565,7 @@ func (g *guard) price(c int) int {
 	case t > 0 && !g.pictures[t-1].known[c]:
 		worth = unseen
 	}
-	return 1 + worth*size(p.counts[c])
+	return 1 + worth*size(p.counts[c])*len(p.of[c])
 }
 
 // again is how many cells to hide for a cell by guess: twice as many each time.

@@ -98,11 +98,25 @@ func (p *picture) keep(hidden []int, solved [][]entry) {
 		if v == nil || largest[at]*len(v) >= prime {
 			continue
 		}
-		for _, s := range v {
-			p.through[s.cell] = append(p.through[s.cell], len(p.circuits))
-		}
-		p.circuits = append(p.circuits, v)
+		p.add(v)
 	}
+	for _, v := range p.ways {
+		p.add(v)
+	}
+}
+
+func (p *picture) add(v circuit) {
+	for _, s := range v {
+		p.through[s.cell] = append(p.through[s.cell], len(p.circuits))
+	}
+	p.circuits = append(p.circuits, v)
+}
+
+// remember keeps a detour for the other cells on it, and for other kinds of
+// answers. Hiding more does not spoil it.
+func (p *picture) remember(v circuit) {
+	p.ways = append(p.ways, v)
+	p.add(v)
 }
 
 // minus is a − by·b, both sorted by rank.
@@ -139,81 +153,130 @@ func inverse(x uint64) uint64 {
 	return out
 }
 
-// detour looks for the cheapest circuit on which a cell gains (sense 1) or loses
-// (-1). It goes from sum to sum: what a cell upsets in one the next cell puts
-// right, which upsets its other sum. The toll says what it costs that a cell
-// gains or loses, and whether it may; with the same toll for all the first
-// circuit found is good enough. It passes no cell of three sums and more, so it
-// can miss circuits: nil is no proof that there is none.
+// detour looks for a cheap circuit on which a cell gains (sense 1) or loses (-1).
+// Whatever is upset in a sum is carried on, by cells that share sums, to where it
+// puts another right, or outside of all sums. The toll says what it costs that a
+// cell gains or loses, and whether it may; with the same toll for all, the first
+// way found is good enough. Each way is the cheapest, all together need not be,
+// and nil is no proof that there is no circuit.
 func (p *picture) detour(c, sense int, same bool, toll func(cell, by int) (int, bool)) circuit {
-	if n := len(p.of[c]); n == 0 || n > 2 {
-		return nil
-	}
-	sign := func(cell, sum int) int {
-		if p.sums[sum][0] == cell {
-			return -1
-		}
-		return 1
-	}
-	// A place is a sum and which way it is upset; outside of all sums, place 0,
-	// nothing is.
-	place := func(sum, by int) int { return 2*sum + 2 + (by+1)/2 }
-	origin, goal := place(p.of[c][0], sense*sign(c, p.of[c][0])), 0
-	if len(p.of[c]) == 2 {
-		goal = place(p.of[c][1], -sense*sign(c, p.of[c][1]))
-	}
-	const unreached = math.MaxInt
-	type arrival struct {
-		from, cost int
-		by         step
-	}
-	reached := make([]arrival, 2*len(p.sums)+2)
-	for i := range reached {
-		reached[i].cost = unreached
-	}
-	reached[origin].cost = 0
-search:
-	for queue := []int{origin}; len(queue) > 0; queue = queue[1:] {
-		at := queue[0]
-		sum, upset := at/2-1, at%2*2-1
-		for _, d := range p.sums[sum] {
-			if d == c || len(p.of[d]) > 2 {
-				continue
-			}
-			by := -upset * sign(d, sum)
-			cost, ok := toll(d, by)
-			if cost += reached[at].cost; !ok || cost >= reached[goal].cost {
-				continue
-			}
-			to := 0
-			for _, s := range p.of[d] {
-				if s != sum {
-					to = place(s, by*sign(d, s))
-				}
-			}
-			if to == origin || reached[to].cost <= cost {
-				continue
-			}
-			reached[to] = arrival{at, cost, step{d, by}}
-			if to == goal && same {
-				break search
-			}
-			if to != 0 && to != goal {
-				queue = append(queue, to)
-			}
-		}
-	}
-	if reached[goal].cost == unreached {
-		return nil
-	}
+	const longest = 100 // steps; far more than a unit's breakdowns take
 	v := circuit{{c, sense}}
-	for at := goal; at != origin; at = reached[at].from {
-		v = append(v, reached[at].by)
+	upset := map[int]int{} // sum → by how much
+	p.upset(upset, v[0])
+	for len(upset) > 0 {
+		way := p.carry(v, upset, same, toll)
+		if way == nil || len(v)+len(way) > longest {
+			return nil
+		}
+		for _, s := range way {
+			p.upset(upset, s)
+		}
+		v = append(v, way...)
 	}
 	if !p.closed(v) {
 		return nil
 	}
 	return v
+}
+
+func (p *picture) sign(cell, sum int) int {
+	if p.sums[sum][0] == cell {
+		return -1
+	}
+	return 1
+}
+
+// upset adds what a step does to its cell's sums.
+func (p *picture) upset(upset map[int]int, s step) {
+	for _, sum := range p.of[s.cell] {
+		if upset[sum] += s.by * p.sign(s.cell, sum); upset[sum] == 0 {
+			delete(upset, sum)
+		}
+	}
+}
+
+// arrival is how a search came to a place.
+type arrival struct {
+	search, from, cost int
+	by                 step
+}
+
+// carry gives the cheapest steps from the first upset sum to where they put
+// another right.
+func (p *picture) carry(v circuit, upset map[int]int, same bool, toll func(cell, by int) (int, bool)) circuit {
+	// A place is a sum and which way it is upset; outside of all sums, place 0,
+	// nothing is.
+	place := func(sum, by int) int { return 2*sum + 2 + (by+1)/2 }
+	const unreached = math.MaxInt
+	if p.reached == nil {
+		p.reached = make([]arrival, 2*len(p.sums)+2)
+	}
+	p.search++
+	reached := func(place int) *arrival {
+		a := &p.reached[place]
+		if a.search != p.search {
+			*a = arrival{search: p.search, cost: unreached}
+		}
+		return a
+	}
+	first := len(p.sums)
+	goals := map[int]bool{0: true}
+	for sum, by := range upset {
+		if by != 1 && by != -1 {
+			return nil
+		}
+		first = min(first, sum)
+		goals[place(sum, -by)] = true
+	}
+	origin := place(first, upset[first])
+	delete(goals, place(first, -upset[first]))
+	reached(origin).cost = 0
+	goal, least := -1, unreached
+search:
+	for queue := []int{origin}; len(queue) > 0; queue = queue[1:] {
+		at := queue[0]
+		sum, by := at/2-1, at%2*2-1
+		for _, d := range p.sums[sum] {
+			next := step{d, -by * p.sign(d, sum)}
+			cost, ok := toll(d, next.by)
+			if cost += reached(at).cost; !ok || cost >= least || slices.ContainsFunc(v, func(s step) bool { return s.cell == d }) {
+				continue
+			}
+			arrive := func(to int) {
+				if to == origin || reached(to).cost <= cost {
+					return
+				}
+				*reached(to) = arrival{p.search, at, cost, next}
+				if goals[to] {
+					if cost < least {
+						goal, least = to, cost
+					}
+					return
+				}
+				queue = append(queue, to)
+			}
+			if len(p.of[d]) == 1 {
+				arrive(0)
+			}
+			for _, s := range p.of[d] {
+				if s != sum {
+					arrive(place(s, next.by*p.sign(d, s)))
+				}
+			}
+			if goal >= 0 && same {
+				break search
+			}
+		}
+	}
+	if goal < 0 {
+		return nil
+	}
+	var way circuit
+	for at := goal; at != origin; at = reached(at).from {
+		way = append(way, reached(at).by)
+	}
+	return way
 }
 
 // closed reports whether the circuit passes no cell twice and leaves every sum

@@ -17,9 +17,13 @@ import (
 // none.
 type lack struct{ kind, sense, amount int }
 
-// anybody stands for people whatever they answered, where a kind of answer is
-// asked for.
-const anybody = -1
+// Where a kind of answer is asked for, anybody stands for people whatever they
+// answered, and somebody for a person that can be had from any cells that have
+// one: satisfied with every item.
+const (
+	anybody  = -1
+	somebody = -2
+)
 
 // safe tells whether what is known up to picture last leaves a hidden cell of
 // picture t open:
@@ -33,7 +37,7 @@ const anybody = -1
 func (g *guard) safe(t, last, c int) lack {
 	news := g.pictures[t].news[c]
 	if !g.open(t, last, c) {
-		return lack{anybody, 1, 1}
+		return lack{somebody, 1, 1}
 	}
 	if !g.small(news) {
 		return lack{}
@@ -73,7 +77,8 @@ func (g *guard) open(t, last, c int) bool {
 		return true
 	}
 	for _, sense := range [...]int{1, -1} {
-		if v := g.way(t, c, lack{anybody, sense, 1}, nil, nil); v != nil && try(v) {
+		if v := g.way(t, c, lack{somebody, sense, 1}, nil, nil); v != nil && try(v) {
+			p.remember(v)
 			return true
 		}
 	}
@@ -98,6 +103,7 @@ func (g *guard) find(t, last, c int, l lack) circuit {
 	if v := g.way(t, c, l, nil, nil); v != nil {
 		tried = append(tried, v)
 		if d := g.newDetour(t, last, v, c); d.room(l.kind, l.sense)*d.weight >= l.amount {
+			p.remember(v)
 			return v
 		}
 	}
@@ -284,8 +290,15 @@ func (d *detour) returns(kind, direction int) int {
 }
 
 func came(counts []int, kind int) int {
-	if kind == anybody {
+	switch kind {
+	case anybody:
 		return size(counts)
+	case somebody:
+		n := size(counts)
+		for item := 0; item < len(counts) && len(counts) > kindsPerItem; item += kindsPerItem {
+			n = min(n, counts[item])
+		}
+		return n
 	}
 	return counts[kind]
 }
