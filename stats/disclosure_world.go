@@ -234,7 +234,7 @@ type detour struct {
 	forward int // the direction in which the cell gains
 	weight  int // how much the cell gains by one move
 	// Moves are made in the pictures first to t, last as long as all cells of
-	// the circuit are hidden, and are taken back in picture back; -1 never.
+	// the circuit are hidden, and are taken back by picture back; -1 never.
 	first, t, back int
 }
 
@@ -281,12 +281,17 @@ func (d *detour) limit(t, kind, direction int) int {
 	return n
 }
 
-// returns is how many moves with this kind of answer can be taken back.
+// returns is how many moves with this kind of answer can be taken back, by those
+// who came after t.
 func (d *detour) returns(kind, direction int) int {
 	if d.back < 0 {
 		return plenty
 	}
-	return d.limit(d.back, kind, -direction)
+	n := 0
+	for t := d.t + 1; t <= d.back; t++ {
+		n += d.limit(t, kind, -direction)
+	}
+	return n
 }
 
 func came(counts []int, kind int) int {
@@ -312,20 +317,30 @@ func (d *detour) room(kind, sense int) int {
 	return min(n, d.returns(kind, sense*d.forward))
 }
 
-// carries reports whether one person can move with answers to every item that
-// the others on the way gave too.
+// carries reports whether one person can move, and come back, with answers to
+// every item that the others on the way gave too.
 func (d *detour) carries(sense int) bool {
 	direction := sense * d.forward
-	for t := d.first; t <= d.t; t++ {
-		all := true
-		for item := 0; item < d.g.groups && all; item++ {
-			all = false
-			for kind := item * kindsPerItem; kind < (item+1)*kindsPerItem && !all; kind++ {
-				all = d.limit(t, kind, direction) > 0 && d.returns(kind, direction) > 0
+	with := func(kind, t, back int) bool {
+		return d.limit(t, kind, direction) > 0 && (back < 0 || d.limit(back, kind, -direction) > 0)
+	}
+	whole := func(t, back int) bool {
+		for item := range d.g.groups {
+			kind := item * kindsPerItem
+			if !with(kind, t, back) && !with(kind+1, t, back) && !with(kind+2, t, back) {
+				return false
 			}
 		}
-		if all {
+		return true
+	}
+	for t := d.first; t <= d.t; t++ {
+		if d.back < 0 && whole(t, -1) {
 			return true
+		}
+		for back := d.t + 1; back <= d.back; back++ {
+			if whole(t, back) {
+				return true
+			}
 		}
 	}
 	return false
