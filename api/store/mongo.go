@@ -150,6 +150,9 @@ func openMongo(ctx context.Context, uri string, opt MongoOptions, timing mongoTi
 		m.abort()
 		return nil, errors.Join(err, client.Disconnect(context.WithoutCancel(ctx)))
 	}
+	for _, l := range m.logs {
+		l.startCleaner()
+	}
 	return m, nil
 }
 
@@ -191,7 +194,6 @@ func (m *Mongo) prepare(ctx context.Context) error {
 		if err != nil {
 			return m.explain(ctx, err)
 		}
-		l.startCleaner()
 	}
 	return nil
 }
