@@ -137,10 +137,13 @@ func (m *Mongo) erase(ctx context.Context, log *Log, ids []ID, bury bool) (missi
 // the same, and must not be looked at again.
 func (l *mongoLog) hand(r *mongoRequest) error {
 	l.appending.Do(func() {
-		l.m.spawn(func() {
+		started := l.m.spawn(func() {
 			defer close(l.appended)
 			newMongoAppender(l).run()
 		})
+		if !started {
+			close(l.appended)
+		}
 	})
 	select {
 	case l.queue <- r:

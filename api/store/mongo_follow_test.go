@@ -302,6 +302,25 @@ func TestMongoResentBatch(t *testing.T) {
 	}
 }
 
+// TestMongoFirstAppendWhileClosing: an append that comes when nothing is started any more does not wait for ever.
+func TestMongoFirstAppendWhileClosing(t *testing.T) {
+	m := openTestMongo(t)
+	l, err := m.log(testLog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 { // of two ways to the end the queue is taken by chance
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		if err := l.hand(&mongoRequest{ctx: ctx, log: testLog, entries: testEntries(0, 1), done: make(chan struct{}, 1)}); !errors.Is(err, ErrClosed) {
+			t.Errorf("%v, want %v", err, ErrClosed)
+		}
+		cancel()
+	}
+}
+
 // TestMongoCursorGone: a follower that did not read while positions were removed says so; one that slept because there
 // was nothing to read goes on.
 func TestMongoCursorGone(t *testing.T) {
