@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -228,13 +229,14 @@ func (a *mongoAppender) commit(requests []*mongoRequest) {
 	b := newMongoBatch(requests)
 	var err error
 	if len(b.first) > 0 {
-		err = a.settle(b.waiting, func(ctx context.Context) error { return a.store(ctx, b) })
+		err = a.settle(b.waiting, b.refused, func(ctx context.Context) error { return a.store(ctx, b) })
 	}
 	b.answer(err)
 	for _, r := range requests {
 		if len(r.erase) > 0 {
 			waiting := func() bool { return r.ctx.Err() == nil }
-			r.err = a.settle(waiting, func(ctx context.Context) error { return a.eraseAll(ctx, r) })
+			missing := func() bool { return r.missing }
+			r.err = a.settle(waiting, missing, func(ctx context.Context) error { return a.eraseAll(ctx, r) })
 		}
 	}
 	a.announce()
@@ -244,10 +246,12 @@ func (a *mongoAppender) commit(requests []*mongoRequest) {
 }
 
 // settle numbers a batch and tries its writes until their outcome is known, as long as somebody waits for it and
-// patience lasts.
-func (a *mongoAppender) settle(waiting func() bool, write func(context.Context) error) error {
+// patience lasts. undone says that the outcome leaves something unwritten: when the batch was sent more than once, an
+// earlier copy may still write it, behind followers that have read on. Then too the writer is given up.
+func (a *mongoAppender) settle(waiting, undone func() bool, write func(context.Context) error) error {
 	a.at.batch++
 	began := time.Now()
+	resent := false
 	for pause := 20 * time.Millisecond; ; pause = min(2*pause, 500*time.Millisecond) {
 		err := a.m.try(a.m.closing, a.m.timing.attempt, func(ctx context.Context) error {
 			if err := a.ensure(ctx); err != nil {
@@ -260,8 +264,12 @@ func (a *mongoAppender) settle(waiting func() bool, write func(context.Context) 
 				a.m.logger.Info("the MongoDB takes writes again", "log", a.name, "after", time.Since(a.failed).Round(time.Millisecond))
 				a.failed = time.Time{}
 			}
+			if resent && undone() {
+				a.renew()
+			}
 			return nil
 		}
+		resent = true
 		if a.failed.IsZero() {
 			a.failed = began
 			a.m.logger.Warn("a write to the MongoDB has no outcome yet; it is sent again", "log", a.name, "error", err)
@@ -317,6 +325,11 @@ func (b *mongoBatch) waiting() bool {
 		}
 	}
 	return false
+}
+
+// refused reports whether the server has a reason against one of the entries.
+func (b *mongoBatch) refused() bool {
+	return slices.ContainsFunc(b.order, func(it *mongoItem) bool { return it.err != nil })
 }
 
 // answer fills the outcomes of the requests.

@@ -302,6 +302,41 @@ func TestMongoResentBatch(t *testing.T) {
 	}
 }
 
+// TestMongoCopyUnderWay: where a batch was sent twice and its outcome leaves something unwritten, its copy may arrive at
+// any time: nothing that followers may read past has its position.
+func TestMongoCopyUnderWay(t *testing.T) {
+	m := openTestMongo(t)
+	l, err := m.log(testLog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := newMongoAppender(l)
+	yes, no := func() bool { return true }, func() bool { return false }
+	for _, test := range []struct {
+		name    string
+		lost    int // tries whose answer is lost
+		undone  func() bool
+		renewed bool
+	}{
+		{"once, all written", 0, no, false}, {"once, not all", 0, yes, false},
+		{"twice, all written", 1, no, false}, {"twice, not all", 1, yes, true},
+	} {
+		before, tries := a.at.writer, 0
+		err := a.settle(yes, test.undone, func(context.Context) error {
+			if tries++; tries <= test.lost {
+				return context.DeadlineExceeded
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if renewed := a.at.writer != before; renewed != test.renewed {
+			t.Errorf("%s: the writer was given up: %v, want %v", test.name, renewed, test.renewed)
+		}
+	}
+}
+
 // TestMongoFirstAppendWhileClosing: an append that comes when nothing is started any more does not wait for ever.
 func TestMongoFirstAppendWhileClosing(t *testing.T) {
 	m := openTestMongo(t)
