@@ -140,6 +140,9 @@ type Group struct {
 	RankGroup string `json:"rank_group,omitempty"`
 	// Rank is null for groups that cannot be ranked.
 	Rank *int `json:"rank"`
+	// RankRange says how far the rank is certain; null without a rank, and where more than 1,000 groups are
+	// ranked together.
+	RankRange *RankRange `json:"rank_range"`
 	// N is the number of counted respondents.
 	N int `json:"n"`
 	// Strata and PSUs contain the N respondents.
@@ -159,6 +162,19 @@ type Group struct {
 	Methods []MethodFigures `json:"methods"`
 	Factors []FactorFigures `json:"factors"`
 	Items   []ItemFigures   `json:"items"`
+}
+
+// RankRange is where a group stands among those ranked with it. The ranges of all of them hold at once with the
+// confidence level of the report: every pair is compared, and the comparisons are adjusted by Holm.
+type RankRange struct {
+	// Low is the best rank that the answers leave open, High the worst: 1 is the highest index.
+	Low  int `json:"low"`
+	High int `json:"high"`
+	// Of is the number of groups ranked together.
+	Of int `json:"of"`
+	// NotDistinguishable is how many of the others cannot be told from this group. They are not a class: two
+	// of them may well differ from each other.
+	NotDistinguishable int `json:"not_distinguishable"`
 }
 
 // Decision compares an interval with the target.

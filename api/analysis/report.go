@@ -1,7 +1,6 @@
 package analysis
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -38,7 +37,9 @@ func (a *Analysis) compute(snap snapshot, q Query, today survey.Date) (*stats.Re
 			return nil, err
 		}
 	}
-	w.rank(report.Groups)
+	if err := w.rank(report); err != nil {
+		return nil, err
+	}
 	return report, nil
 }
 
@@ -334,56 +335,6 @@ func (w *writer) decide(g *stats.Group, d *stats.Domain, target float64) stats.D
 		return v
 	}
 	return say(stats.VerdictOf(interval, target/100))
-}
-
-// rank orders groups and numbers those that may be ranked, within each rank
-// group. Equal values share a rank.
-func (w *writer) rank(groups []stats.Group) {
-	// Weighted and unweighted values do not compare: where the round has
-	// weights, a group without them has no rank.
-	value := func(g *stats.Group) float64 {
-		if v := w.headline(g).Value; v != nil {
-			return *v
-		}
-		return -1
-	}
-	ranked := func(g *stats.Group) bool {
-		return g.Verdict.Verdict != nil && *g.Verdict.Verdict != stats.TooFew && value(g) >= 0
-	}
-	byTime := w.query.By == "day" || w.query.By == "month"
-	slices.SortStableFunc(groups, func(a, b stats.Group) int {
-		if byTime {
-			return strings.Compare(a.ID, b.ID)
-		}
-		if c := strings.Compare(a.RankGroup, b.RankGroup); c != 0 {
-			return c
-		}
-		if ra, rb := ranked(&a), ranked(&b); ra != rb {
-			if ra {
-				return -1
-			}
-			return 1
-		}
-		return cmp.Or(cmp.Compare(value(&b), value(&a)), strings.Compare(a.ID, b.ID))
-	})
-	if byTime || w.query.By == "channel" || w.query.By == "door" {
-		return // a day is not better than a day, and modes are not comparable
-	}
-	at, rank := 0, 0
-	for i := range groups {
-		g := &groups[i]
-		if i == 0 || g.RankGroup != groups[i-1].RankGroup {
-			at, rank = 0, 0
-		}
-		if !ranked(g) {
-			continue
-		}
-		if at++; at == 1 || value(g) != value(&groups[i-1]) {
-			rank = at
-		}
-		n := rank
-		g.Rank = &n
-	}
 }
 
 func indexFigure(e *stats.Estimates, reason string, method int) stats.Figure {

@@ -13,7 +13,7 @@ import (
 
 // csvHeader names the columns of [CSV].
 var csvHeader = []string{
-	"by", "group", "label", "rank_group", "rank", "measure", "id", "name", "weighting",
+	"by", "group", "label", "rank_group", "rank", "rank_low", "rank_high", "ranked", "not_distinguishable", "measure", "id", "name", "weighting",
 	"n", "value", "se", "low", "high", "interval", "df", "deff", "n_eff", "marks", "reason",
 	"level_1", "level_2", "level_3", "level_4", "level_5", "not_asked", "blank", "na", "broken_off",
 	"target", "verdict", "verdict_reason", "reaches_target", "basis", "interim", "level",
@@ -45,6 +45,11 @@ var csvHeader = []string{
 //	by, group, label   name of the grouping, id and name of the group; by is
 //	                   empty for the whole
 //	rank_group, rank   set of groups ranked together, and the rank in it
+//	rank_low, rank_high
+//	                   best and worst rank that the answers leave open
+//	ranked             how many groups are ranked together
+//	not_distinguishable
+//	                   how many of the others cannot be told from this one
 //	measure, id, name  what the line is about, name in the language lang
 //	weighting          weighted or unweighted
 //	n                  answers behind the line
@@ -187,6 +192,12 @@ func (s *sheet) group(r *stats.Report, by string, g *stats.Group) {
 		s.text("label", g.Label.In(s.lang))
 		s.text("rank_group", g.RankGroup)
 		s.optionalCount("rank", g.Rank)
+		if x := g.RankRange; x != nil {
+			s.count("rank_low", x.Low)
+			s.count("rank_high", x.High)
+			s.count("ranked", x.Of)
+			s.count("not_distinguishable", x.NotDistinguishable)
+		}
 		s.text("weighting", weighting)
 	}
 	_, compared := headline(r, g.Weighted, g.Unweighted)

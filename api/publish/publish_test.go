@@ -157,7 +157,12 @@ func TestTable(t *testing.T) {
 	if strings.Contains(en, "u1 land/online") {
 		t.Error("a covered cell stands among those that are not")
 	}
-	if got, want := fields(t, en, "Commune u2"), strings.Fields("– – – – 44 71.50 – No verdict: more answers than results returned; Not covered by the weights"); !slices.Equal(got, want) {
+	ranked := small()
+	ranked.Groups[0].Rank, ranked.Groups[0].RankRange = ptr(3), &stats.RankRange{Low: 1, High: 7, Of: 9, NotDistinguishable: 6}
+	if got := fields(t, render(t, ranked, "table", "en"), "Commune u2")[:2]; !slices.Equal(got, []string{"3", "1–7"}) {
+		t.Errorf("rank and range: %q", got)
+	}
+	if got, want := fields(t, en, "Commune u2"), strings.Fields("– – – – – 44 71.50 – No verdict: more answers than results returned; Not covered by the weights"); !slices.Equal(got, want) {
 		t.Errorf("group: %q, want %q", got, want)
 	}
 }

@@ -246,7 +246,7 @@ func (t *table) groups() {
 	if r.By == "" {
 		return
 	}
-	rows := [][]string{{r.By, t.say("hạng", "rank"), "%", t.say("từ", "from"), t.say("đến", "to"), "n",
+	rows := [][]string{{r.By, t.say("hạng", "rank"), t.say("khoảng hạng", "rank range"), "%", t.say("từ", "from"), t.say("đến", "to"), "n",
 		t.say("không gia quyền %", "unweighted %"), t.say("trả lời %", "response %"), t.say("kết luận", "verdict")}}
 	rankGroup := ""
 	for i := range r.Groups {
@@ -255,20 +255,23 @@ func (t *table) groups() {
 			rankGroup = g.RankGroup
 			rows = append(rows, []string{"[" + rankGroup + "]"})
 		}
-		rank := "–"
+		rank, between := "–", "–"
 		if g.Rank != nil {
 			rank = strconv.Itoa(*g.Rank)
+		}
+		if g.RankRange != nil {
+			between = fmt.Sprintf("%d–%d", g.RankRange.Low, g.RankRange.High)
 		}
 		f, _ := headline(r, g.Weighted, g.Unweighted)
 		verdict := VerdictText(g.Verdict, t.lang)
 		if f.Value == nil && f.Reason != g.Verdict.Reason {
 			verdict += "; " + ReasonText(f.Reason, t.lang)
 		}
-		rows = append(rows, []string{g.Label.In(t.lang), rank, t.number(f.Value, 2), t.number(f.Low, 2), t.number(f.High, 2),
+		rows = append(rows, []string{g.Label.In(t.lang), rank, between, t.number(f.Value, 2), t.number(f.Low, 2), t.number(f.High, 2),
 			strconv.Itoa(g.N), t.number(g.Unweighted.Value, 2), t.number(g.ResponseRate, 1), verdict})
 	}
 	t.printf("\n")
-	t.align(rows, 8)
+	t.align(rows, 9)
 }
 
 // align writes rows with the first column and those from the column words on

@@ -46,6 +46,17 @@ func (p *page) Interval(f stats.Figure) string {
 	return p.decimal(*f.Low, 2) + " – " + p.decimal(*f.High, 2)
 }
 
+// RankRange writes the ranks that the answers leave open.
+func (p *page) RankRange(x *stats.RankRange) string {
+	switch {
+	case x == nil:
+		return noFigure
+	case x.Low == x.High:
+		return p.Num(x.Low)
+	}
+	return p.Num(x.Low) + " – " + p.Num(x.High)
+}
+
 // Num writes a whole number with its thousands apart.
 func (p *page) Num(v any) string {
 	var n int64

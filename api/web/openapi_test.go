@@ -81,7 +81,7 @@ func TestOpenAPIRoutes(t *testing.T) {
 func TestOpenAPIReport(t *testing.T) {
 	schemas := document(t).Components.Schemas
 	for _, v := range []any{stats.Report{}, stats.RoundHeader{}, stats.MethodHeader{}, stats.Notice{}, stats.Counts{}, stats.Weighting{}, stats.CellFigures{},
-		stats.CellMember{}, stats.Group{}, stats.Decision{}, stats.Figure{}, stats.MethodFigures{}, stats.FactorFigures{}, stats.ItemFigures{}} {
+		stats.CellMember{}, stats.Group{}, stats.RankRange{}, stats.Decision{}, stats.Figure{}, stats.MethodFigures{}, stats.FactorFigures{}, stats.ItemFigures{}} {
 		typ := reflect.TypeOf(v)
 		schema := schemas[typ.Name()].Value
 		var written, required []string

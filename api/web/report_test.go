@@ -153,3 +153,31 @@ func TestBar(t *testing.T) {
 		t.Errorf("left out of the weights: %+v", b)
 	}
 }
+
+// TestRankRangeOnThePage: a rank never stands without its range, nor without the
+// sentence that says what it is; without ranks there is neither.
+func TestRankRangeOnThePage(t *testing.T) {
+	rank := 3
+	with := stats.Group{ID: "u1", Rank: &rank, RankRange: &stats.RankRange{Low: 1, High: 1207, Of: 1300, NotDistinguishable: 1206}}
+	report := &stats.Report{Level: 95, By: "unit", Groups: []stats.Group{with, {ID: "u2"}}}
+	e := start(t, options{reports: &fakeReports{report: report}})
+	cookie := e.signedIn(e.tokens["full"])
+	show := func() string {
+		return e.do(call{path: "/reports/" + testRound + "?lang=vi&by=unit", cookie: cookie}).body
+	}
+	note, _, _ := strings.Cut(e.server.texts.say("vi", "report.rank_note"), "%s")
+	page := show()
+	for _, want := range []string{`<td class="rank">3</td><td class="rank">1 – 1.207</td><td class="n">1.206</td>`, `<td class="rank">–</td><td class="rank">–</td><td class="n">–</td>`, note} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	report.Groups[0].RankRange = &stats.RankRange{Low: 4, High: 4, Of: 9}
+	if page := show(); !strings.Contains(page, `<td class="rank">4</td><td class="n">0</td>`) {
+		t.Error("a certain rank is not one number")
+	}
+	report.Groups = report.Groups[1:]
+	if strings.Contains(show(), note) {
+		t.Error("the page explains ranges that nobody has")
+	}
+}

@@ -37,6 +37,8 @@ type reportView struct {
 	Levels []survey.Text
 	// Ranked groups are shown under their rank group.
 	RankGroups []rankGroup
+	// Ranked says that some group has a rank range, which the page explains.
+	Ranked bool
 }
 
 type keyValue struct{ Key, Value string }
@@ -102,6 +104,7 @@ func (v *reportView) show(report *stats.Report) {
 		}
 		last := &v.RankGroups[len(v.RankGroups)-1]
 		last.Groups = append(last.Groups, g)
+		v.Ranked = v.Ranked || g.RankRange != nil
 	}
 }
 
