@@ -196,7 +196,7 @@ func (w *mongoFollower) pass(ctx context.Context) (more bool, err error) {
 		if heads, err = w.l.heads(ctx); err != nil {
 			return err
 		}
-		if w.state == opening || !slices.Equal(heads, w.heads) {
+		if w.state == opening || w.next != w.covered || !slices.Equal(heads, w.heads) {
 			for _, h := range heads {
 				left, err := w.read(ctx, h)
 				if err != nil {
@@ -407,7 +407,8 @@ func (l *mongoLog) watch() {
 	}
 }
 
-// unchanged counts a look of the watch that found nothing new as a pass: a follower may sleep for days.
+// unchanged counts a look of the watch that found nothing new as a pass: a follower may sleep for days. After a new
+// round it has to read all the same.
 func (w *mongoFollower) unchanged(heads []mongoHead, r mongoRounds) bool {
-	return slices.Equal(heads, w.heads) && w.observe(r, false)
+	return w.next == w.covered && slices.Equal(heads, w.heads) && w.observe(r, false)
 }
