@@ -33,6 +33,7 @@ var passing = []int{
 	91, 189, 10107, 11600, 11602, 13435, 13436, // not, or no longer, primary
 	50, 64, 262, // out of time
 	133, 134, 63, 150, 234, 13388, 202, // primary not found, snapshot too old, stale routing
+	43, 211, 11601, // cursor or signing key gone, interrupted
 	112, 24, 46, // conflict, lock
 }
 

@@ -122,7 +122,7 @@ func (s *Server) table() []route {
 		{method: post, path: "/api/v1/exclusions", access: bearer, rights: rights{store.RightStaff}, timeout: quick, body: smallBody, accepts: typeJSON, handler: s.postExclusion},
 		{method: get, path: "/api/v1/backup", access: bearer, rights: rights{store.RightBackup}, timeout: slow, handler: s.getBackup},
 		{method: post, path: "/api/v1/restore", access: bearer, rights: rights{store.RightRestore}, timeout: bulk, body: restoreBody, accepts: typeText, handler: s.postRestore},
-		{method: get, path: "/api/v1/status", access: bearer, rights: rights{store.RightStaff, store.RightFull}, timeout: quick, handler: s.status},
+		{method: get, path: "/api/v1/status", access: bearer, rights: rights{store.RightStaff, store.RightFull}, timeout: slow, handler: s.status},
 		{method: get, path: "/api/v1/verify", access: bearer, rights: rights{store.RightStaff}, timeout: thorough, handler: s.verify},
 	}
 	for i := range all {
