@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,6 +17,11 @@ import (
 // pollEvery is how often a server looks whether staff documents were changed
 // by another one, so that a revocation holds everywhere within two seconds.
 const pollEvery = time.Second
+
+// accessEvery is how often tokens and sign-outs are read also when their
+// revision did not change. A server that dies in the middle of a change, just
+// when another one overtakes it, leaves one that no revision shows.
+const accessEvery = 30 * time.Second
 
 // Store keeps responses and staff documents; it is what the rest of the service
 // calls. All methods may be called from many goroutines.
@@ -28,6 +34,7 @@ type Store struct {
 	decisions decisionClock
 
 	refreshing chan struct{} // held by the one who reads documents again
+	accessRead time.Time     // when tokens and sign-outs were last read whatever their revision said; he guards it
 
 	loading   sync.Mutex // guards what follows
 	revisions map[string]int64
@@ -127,16 +134,24 @@ func (s *Store) Refresh(ctx context.Context) error {
 	}
 	old := s.view.Load()
 	read, described := documentSets{}, old == nil
+	again := time.Since(s.accessRead) > accessEvery
 	for set := range knownSets() {
-		if revisions[set] == s.revisions[set] { // which only the holder of refreshing changes
+		// Only the holder of refreshing changes these revisions.
+		if revisions[set] == s.revisions[set] && !(again && isAccess(set)) {
 			continue
 		}
 		docs, _, err := s.engine.List(ctx, set)
 		if err != nil {
 			return fmt.Errorf("read set %s: %w", set, err)
 		}
+		if revisions[set] == s.revisions[set] && slices.EqualFunc(docs, s.documents[set], sameRevision) {
+			continue
+		}
 		read[set] = docs
 		described = described || !isAccess(set)
+	}
+	if again {
+		s.accessRead = time.Now()
 	}
 	if len(read) == 0 && old != nil {
 		return nil
@@ -164,3 +179,5 @@ func (s *Store) Refresh(ctx context.Context) error {
 	s.view.Store(view)
 	return nil
 }
+
+func sameRevision(a, b Document) bool { return a.ID == b.ID && a.Revision == b.Revision }
