@@ -53,7 +53,7 @@ func (c *backupCommand) Run(t *terminal) (err error) {
 // write writes a backup of the store, or of the one behind a service.
 func (c *backupCommand) write(t *terminal, w io.Writer) (summary store.BackupSummary, err error) {
 	if c.URL != "" {
-		client, err := newClient(c.serviceFlags)
+		client, err := newClient(c.serviceFlags, t.stderr)
 		if err != nil {
 			return summary, err
 		}

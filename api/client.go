@@ -23,9 +23,10 @@ import (
 type client struct {
 	base, token string
 	http        *http.Client
+	say         io.Writer // told why there is waiting
 }
 
-func newClient(f serviceFlags) (*client, error) {
+func newClient(f serviceFlags, say io.Writer) (*client, error) {
 	base, err := checkPublicURL(f.URL)
 	if err != nil {
 		return nil, err
@@ -33,7 +34,7 @@ func newClient(f serviceFlags) (*client, error) {
 	if f.AccessToken == "" {
 		return nil, errors.New("--url needs --token (or SIPAS_TOKEN)")
 	}
-	return &client{base: base, token: f.AccessToken, http: &http.Client{Timeout: 3 * time.Minute}}, nil
+	return &client{base: base, token: f.AccessToken, http: &http.Client{Timeout: 3 * time.Minute}, say: say}, nil
 }
 
 // serviceError is what the service answered in place of a result.
@@ -88,6 +89,8 @@ func (c *client) do(ctx context.Context, method, path string, body, result any, 
 			}
 			return nil
 		case status == http.StatusServiceUnavailable && try < tries:
+			// Whoever cannot be told waits all the same.
+			_, _ = fmt.Fprintf(c.say, "the service is not ready: %s; trying again in %s\n", serviceMessage(answer), wait)
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
@@ -106,6 +109,15 @@ func refusal(status int, answer []byte) error {
 		return fmt.Errorf("the service answered %d", status)
 	}
 	return &failure.Error
+}
+
+// serviceMessage is the sentence of an answer that is an error.
+func serviceMessage(answer []byte) string {
+	var failure struct{ Error serviceError }
+	if json.Unmarshal(answer, &failure) != nil || failure.Error.Text == "" {
+		return "no reason was given"
+	}
+	return strings.TrimSuffix(failure.Error.Text, ".")
 }
 
 // send sends one request; wait is how long a 503 asks to wait.

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -40,9 +42,16 @@ func (f *storeFlags) open(ctx context.Context, command string, log *slog.Logger)
 
 // openAt is open for a command that answers requests at an address.
 func (f *storeFlags) openAt(ctx context.Context, command, url string, log *slog.Logger) (*store.Store, error) {
-	secret, err := f.secret() // first: it makes one only where there is no store yet
+	_, kept, err := store.FindSecret(f.Data)
+	if err != nil && f.Secret == "" {
+		return nil, err
+	}
+	secret, err := f.secret() // before the store: it makes one only where there is no store yet
 	if err != nil {
 		return nil, err
+	}
+	if f.Secret == "" && !kept {
+		log.Warn("made the root secret of this installation: keep a copy apart from the backups, which are worth nothing without it", "file", filepath.Join(f.Data, "secret.key"))
 	}
 	engine, err := openEngine(ctx, f.location(), command, url, log)
 	if err != nil {
@@ -59,6 +68,18 @@ func (f *storeFlags) location() string {
 	return f.Data
 }
 
+// checkLocation refuses a misspelt address, which would else be taken for the
+// name of a folder, and answers go where nobody looks for them.
+func checkLocation(location string) error {
+	if !isMongoDB(location) && (strings.Contains(location, "://") || userAndPassword.MatchString(location)) {
+		return fmt.Errorf("%q is neither a folder nor the address of a MongoDB, which begins with mongodb:// or mongodb+srv://, without quotes or spaces around it",
+			store.RedactURI(location))
+	}
+	return nil
+}
+
+var userAndPassword = regexp.MustCompile(`^[^/\\]+:[^/\\]+@`)
+
 // isMongoDB tells an address from a folder.
 func isMongoDB(location string) bool {
 	return strings.HasPrefix(location, "mongodb://") || strings.HasPrefix(location, "mongodb+srv://")
@@ -68,7 +89,16 @@ func isMongoDB(location string) bool {
 // address of a MongoDB. command and url are told to others who want the same
 // folder.
 func openEngine(ctx context.Context, location, command, url string, log *slog.Logger) (store.Engine, error) {
+	if err := checkLocation(location); err != nil {
+		return nil, err
+	}
 	if isMongoDB(location) {
+		if command != "serve" {
+			// Nobody waits before a terminal for as long as a service can.
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, time.Minute)
+			defer cancel()
+		}
 		engine, err := store.OpenMongo(ctx, location, store.MongoOptions{Logger: log, Now: now})
 		if err != nil {
 			return nil, err
@@ -92,12 +122,24 @@ func (f *storeFlags) openExisting(ctx context.Context, command string, log *slog
 }
 
 func (f *storeFlags) secret() (store.Secret, error) {
+	if f.MongoDBURI != "" && !isMongoDB(f.MongoDBURI) {
+		return store.Secret{}, fmt.Errorf("SIPAS_MONGODB_URI %q is no address of a MongoDB: it begins with mongodb:// or mongodb+srv://, without quotes or spaces around it",
+			store.RedactURI(f.MongoDBURI))
+	}
 	if f.Secret != "" {
 		secret, err := store.ParseSecret(f.Secret)
 		if err != nil {
 			return secret, fmt.Errorf("SIPAS_SECRET: %w", err)
 		}
 		return secret, nil
+	}
+	if f.MongoDBURI != "" {
+		secret, ok, err := store.FindSecret(f.Data)
+		if err == nil && !ok {
+			err = errors.New("SIPAS_SECRET is not set. Every server on one MongoDB needs the same root secret: for a new installation make one with `sipas secret`, " +
+				"keep it apart from the backups, and set it wherever the service runs")
+		}
+		return secret, err
 	}
 	return store.LoadSecret(f.Data)
 }
@@ -106,7 +148,7 @@ func (f *storeFlags) secret() (store.Secret, error) {
 func explainHeld(err error) error {
 	var held *store.HeldError
 	if errors.As(err, &held) && held.URL != "" {
-		return fmt.Errorf("%w\n(report, import, export, backup, restore and seed take --url %s and --token)", err, held.URL)
+		return fmt.Errorf("%w\n(report, import, export, seed, desks, backup, restore and verify take --url %s and --token)", err, held.URL)
 	}
 	return err
 }

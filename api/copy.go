@@ -99,6 +99,9 @@ func (c *copyCommand) copy(t *terminal, from, to store.Engine, secret store.Secr
 // checkLocations refuses what cannot be copied before anything is opened: a
 // misspelt folder must not be made.
 func (c *copyCommand) checkLocations() error {
+	if err := errors.Join(checkLocation(c.From), checkLocation(c.To)); err != nil {
+		return err
+	}
 	if !isMongoDB(c.From) {
 		ok, err := store.HasFile(c.From)
 		if err != nil {
@@ -259,8 +262,12 @@ func printCopy(w io.Writer, result store.CopyResult, took time.Duration) error {
 	if err := out.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "wrote %d answers and exclusions, %d withdrawals, %d documents in %s\n",
-		result.Appended, result.Buried, result.Documents, took.Round(10*time.Millisecond))
+	end := ""
+	if result.Equal() {
+		end = "both sides hold the same\n"
+	}
+	_, err := fmt.Fprintf(w, "wrote %d answers and exclusions, %d withdrawals, %d documents in %s\n%s",
+		result.Appended, result.Buried, result.Documents, took.Round(10*time.Millisecond), end)
 	return err
 }
 

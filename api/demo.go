@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -46,7 +48,11 @@ func (c *demoCommand) Run(t *terminal) (err error) {
 	}
 	defer removeAll(folder, &err)
 	log := quietLogger(t.stderr)
-	st, err := (&storeFlags{Data: folder}).open(t.ctx, "demo", log)
+	var secret store.Secret
+	if _, err := rand.Read(secret[:]); err != nil {
+		return err
+	}
+	st, err := (&storeFlags{Data: folder, Secret: hex.EncodeToString(secret[:])}).open(t.ctx, "demo", log)
 	if err != nil {
 		return err
 	}

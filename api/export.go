@@ -49,7 +49,7 @@ func (c *exportCommand) Run(t *terminal) (err error) {
 
 func (c *exportCommand) source(t *terminal) (exportSource, error) {
 	if c.URL != "" {
-		client, err := newClient(c.serviceFlags)
+		client, err := newClient(c.serviceFlags, t.stderr)
 		return &serviceSource{client: client}, err
 	}
 	st, err := c.openExisting(t.ctx, "export", quietLogger(t.stderr))

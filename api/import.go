@@ -115,7 +115,7 @@ func (c *importCommand) sink(t *terminal, m survey.Mapping) (importSink, error) 
 	if m.Restores() {
 		return nil, errors.New("an export carries ids, channels and receive times, which a service takes from nobody: stop it and import into its store (--data), or name a --map")
 	}
-	client, err := newClient(c.serviceFlags)
+	client, err := newClient(c.serviceFlags, t.stderr)
 	if err != nil {
 		return nil, err
 	}

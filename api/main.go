@@ -44,6 +44,7 @@ type cli struct {
 	Seed    seedCommand    `cmd:"" help:"Load instruments, units, desks, rounds and populations."`
 	Desks   desksCommand   `cmd:"" help:"List the desks with their codes and the sheets to print."`
 	Token   tokenCommand   `cmd:"" help:"Create, list and revoke access tokens."`
+	Secret  secretCommand  `cmd:"" help:"Print a new root secret for SIPAS_SECRET of a new installation."`
 	Config  configCommand  `cmd:"" help:"Print the configuration in force, secrets hidden."`
 	Health  healthCommand  `cmd:"" help:"Ask a running service whether it is ready; exit code 0 when it is."`
 	Version versionCommand `cmd:"" help:"Print the version."`

@@ -36,7 +36,7 @@ func (c *reportCommand) params() map[string]string {
 
 func (c *reportCommand) Run(t *terminal) error {
 	if c.URL != "" {
-		client, err := newClient(c.serviceFlags)
+		client, err := newClient(c.serviceFlags, t.stderr)
 		if err != nil {
 			return err
 		}

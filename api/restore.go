@@ -136,7 +136,7 @@ const restoreBatch = 4 << 20
 // the right restore. The service proves every frame; this end proves first that
 // the file is whole.
 func (c *restoreCommand) through(t *terminal) (store.RestoreSummary, error) {
-	client, err := newClient(c.serviceFlags)
+	client, err := newClient(c.serviceFlags, t.stderr)
 	if err != nil {
 		return store.RestoreSummary{}, err
 	}

@@ -25,7 +25,7 @@ func (c *seedCommand) Run(t *terminal) error {
 	}
 	var result store.PutResult
 	if c.URL != "" {
-		client, err := newClient(c.serviceFlags)
+		client, err := newClient(c.serviceFlags, t.stderr)
 		if err != nil {
 			return err
 		}

@@ -54,7 +54,7 @@ func (c *verifyCommand) backupSecret() (*store.Secret, error) {
 
 func (c *verifyCommand) verify(t *terminal) (v analysis.Verification, err error) {
 	if c.URL != "" {
-		client, err := newClient(c.serviceFlags)
+		client, err := newClient(c.serviceFlags, t.stderr)
 		if err != nil {
 			return v, err
 		}

@@ -164,12 +164,12 @@ func (m *Mongo) start(ctx context.Context) error {
 			return err
 		}
 		if ctx.Err() != nil {
-			return errors.Join(ctx.Err(), err)
+			return fmt.Errorf("%w (%w)", err, ctx.Err())
 		}
-		m.logger.Warn("the MongoDB cannot be used yet; trying again", "address", m.address, "reason", err, "in", pause)
+		m.logger.Warn("the MongoDB cannot be used yet; trying again", "address", m.address, "reason", err, "in", pause.String())
 		select {
 		case <-ctx.Done():
-			return errors.Join(ctx.Err(), err)
+			return fmt.Errorf("%w (%w)", err, ctx.Err())
 		case <-time.After(pause/2 + rand.N(pause/2)): // several servers that start together do not ask together
 		}
 	}

@@ -141,8 +141,7 @@ func (m *Mongo) probe(ctx context.Context) error {
 			continue // another server was first
 		}
 		if err != nil && ctx.Err() == nil && (limit.Err() != nil || hasCode(err, 64)) {
-			return fmt.Errorf("%w: the MongoDB at %s has a primary, but no majority confirms its writes: too many members of the set are away or far behind: %w",
-				ErrUnavailable, m.address, err)
+			return m.fault(ErrUnavailable, err, "the MongoDB at %s has a primary, but no majority confirms its writes: too many members of the set are away or far behind", m.address)
 		}
 		return m.explain(ctx, err)
 	}
@@ -159,20 +158,45 @@ func (m *Mongo) explain(ctx context.Context, err error) error {
 	case engineError(err):
 		return err
 	case hasCode(err, mongoUnauthorized) && !m.named:
-		return fmt.Errorf("%w: the MongoDB at %s wants a user and a password, and SIPAS_MONGODB_URI names none (mongodb://user:password@…): %w", ErrSetup, m.address, err)
+		return m.fault(ErrSetup, err, "the MongoDB at %s wants a user and a password, and SIPAS_MONGODB_URI names none (mongodb://user:password@…)", m.address)
 	case hasCode(err, mongoUnauthorized):
-		return fmt.Errorf("%w: the MongoDB at %s knows the user of SIPAS_MONGODB_URI but does not let it write there; give it the role readWrite on the database: %w", ErrSetup, m.address, err)
+		return m.fault(ErrSetup, err, "the MongoDB at %s knows the user of SIPAS_MONGODB_URI but does not let it write there; give it the role readWrite on the database", m.address)
 	case refused(err) || strings.Contains(err.Error(), "auth error"):
-		return fmt.Errorf("%w: the MongoDB at %s refuses the user or password of SIPAS_MONGODB_URI (authSource may be missing): %w", ErrSetup, m.address, err)
+		return m.fault(ErrSetup, err, wrongPassword, m.address)
 	case strings.Contains(err.Error(), "wire version"):
 		return fmt.Errorf("%w: the MongoDB at %s is too old; 6.0 or newer is recommended: %w", ErrSetup, m.address, err)
 	case errors.As(err, &selection):
 		return m.explainSelection(ctx, selection, err)
 	case ctx.Err() != nil:
-		return errors.Join(ErrUnavailable, ctx.Err(), err)
+		return m.fault(ErrUnavailable, errors.Join(ctx.Err(), err), "the MongoDB at %s did not answer in time", m.address)
 	}
 	return fmt.Errorf("%w: MongoDB at %s: %w", ErrUnavailable, m.address, err)
 }
+
+const (
+	badlyEncoded  = "in SIPAS_MONGODB_URI a password with @ : / ? # %% in it must be percent-encoded"
+	wrongPassword = "the MongoDB at %s refuses the user or password of SIPAS_MONGODB_URI (authSource may be missing; " + badlyEncoded + ")"
+)
+
+// mongoFault is an error that says in a sentence what is wrong, and keeps what the driver said, which runs to a page,
+// for errors.As and the log.
+type mongoFault struct {
+	kind  error // ErrUnavailable or ErrSetup
+	text  string
+	cause error
+}
+
+func (m *Mongo) fault(kind, cause error, format string, args ...any) error {
+	f := &mongoFault{kind: kind, text: fmt.Sprintf(format, args...), cause: cause}
+	m.logger.Debug("what the driver said", "fault", f.text, "cause", cause)
+	return f
+}
+
+// Error is the kind and the sentence.
+func (f *mongoFault) Error() string { return f.kind.Error() + ": " + f.text }
+
+// Unwrap returns the kind and what the driver said.
+func (f *mongoFault) Unwrap() []error { return []error{f.kind, f.cause} }
 
 // explainSelection says why no primary was found.
 func (m *Mongo) explainSelection(ctx context.Context, s topology.ServerSelectionError, err error) error {
@@ -188,15 +212,22 @@ func (m *Mongo) explainSelection(ctx context.Context, s topology.ServerSelection
 	}
 	switch {
 	case why != nil && strings.Contains(why.Error(), "auth error"):
-		return fmt.Errorf("%w: the MongoDB at %s refuses the user or password of SIPAS_MONGODB_URI (authSource may be missing): %w", ErrSetup, m.address, why)
+		return m.fault(ErrSetup, err, wrongPassword, m.address)
 	case why != nil && (strings.Contains(why.Error(), "x509") || strings.Contains(why.Error(), "tls:")):
 		return fmt.Errorf("%w: no trusted TLS connection to the MongoDB at %s (tlsCAFile names who signed its certificate): %w", ErrSetup, m.address, why)
 	case reached > 0:
-		return fmt.Errorf("%w: the replica set at %s has no primary now: an election is under way, or too few of its members are up to have a majority: %w", ErrUnavailable, m.address, err)
+		return m.fault(ErrUnavailable, err, "the replica set at %s has no primary now: an election is under way, or too few of its members are up to have a majority", m.address)
 	case len(s.Desc.Servers) == 0:
 		return m.explainStrangers(ctx, err)
 	}
-	return fmt.Errorf("%w: the MongoDB at %s cannot be reached: %w", ErrUnavailable, m.address, errors.Join(why, err))
+	hint := ""
+	if m.named {
+		hint = " (" + fmt.Sprintf(badlyEncoded) + ")"
+	}
+	if why == nil {
+		return m.fault(ErrUnavailable, err, "the MongoDB at %s cannot be reached%s", m.address, hint)
+	}
+	return m.fault(ErrUnavailable, err, "the MongoDB at %s cannot be reached: %s%s", m.address, why, hint)
 }
 
 // explainStrangers says what answers where the address names a replica set. The driver forgets every server that is not
@@ -228,11 +259,13 @@ func (m *Mongo) explainStrangers(ctx context.Context, err error) error {
 var secretParameters = []string{"tlscertificatekeyfilepassword", "sslclientcertificatekeypassword", "authmechanismproperties", "proxypassword"}
 
 // RedactURI returns the address of a MongoDB without what must not be shown: the password, and those of keys and
-// proxies. Something that is no such address comes back as it is.
+// proxies. It hides them in a misspelt address too. Something without user and password comes back as it is.
 func RedactURI(uri string) string {
 	scheme, rest, ok := strings.Cut(uri, "://")
-	if !ok || !strings.HasPrefix(scheme, "mongodb") {
-		return uri
+	if !ok {
+		scheme, rest = "", uri
+	} else {
+		scheme += "://"
 	}
 	if user, hosts, ok := cutUser(rest); ok {
 		if strings.Contains(user, "?") && !strings.Contains(hosts, "/") {
@@ -245,7 +278,7 @@ func RedactURI(uri string) string {
 	}
 	hosts, query, asked := strings.Cut(rest, "?")
 	if !asked {
-		return scheme + "://" + hosts
+		return scheme + hosts
 	}
 	parameters := strings.FieldsFunc(query, func(r rune) bool { return r == '&' || r == ';' })
 	for i, p := range parameters {
@@ -253,7 +286,7 @@ func RedactURI(uri string) string {
 			parameters[i] = name + "=xxxxx"
 		}
 	}
-	return scheme + "://" + hosts + "?" + strings.Join(parameters, "&")
+	return scheme + hosts + "?" + strings.Join(parameters, "&")
 }
 
 // cutUser cuts an address behind its scheme at the @ that ends user and password. A password that was not encoded as it
