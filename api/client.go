@@ -145,15 +145,26 @@ func (c *client) send(ctx context.Context, method, path, contentType string, pay
 }
 
 func (c *client) report(ctx context.Context, round string, params map[string]string) (*stats.Report, error) {
+	var report stats.Report
+	err := c.ofRound(ctx, round, "report", params, &report)
+	return &report, err
+}
+
+func (c *client) compare(ctx context.Context, round string, params map[string]string) (*stats.Comparison, error) {
+	var comparison stats.Comparison
+	err := c.ofRound(ctx, round, "compare", params, &comparison)
+	return &comparison, err
+}
+
+// ofRound asks for what is computed from a round.
+func (c *client) ofRound(ctx context.Context, round, what string, params map[string]string, result any) error {
 	query := url.Values{}
 	for name, value := range params {
 		if value != "" {
 			query.Set(name, value)
 		}
 	}
-	var report stats.Report
-	err := c.do(ctx, http.MethodGet, "/api/v1/rounds/"+url.PathEscape(round)+"/report?"+query.Encode(), nil, &report, false)
-	return &report, err
+	return c.do(ctx, http.MethodGet, "/api/v1/rounds/"+url.PathEscape(round)+"/"+what+"?"+query.Encode(), nil, result, false)
 }
 
 func (c *client) documents(ctx context.Context) (survey.Documents, error) {

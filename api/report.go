@@ -46,25 +46,37 @@ func (c *reportCommand) Run(t *terminal) error {
 		}
 		return publish.Write(t.stdout, report, c.Format, c.Lang)
 	}
+	return c.analyse(t, "report", func(catalogue *survey.Catalogue, load func() (*analysis.Analysis, error)) error {
+		query, err := analysis.ParseQuery(catalogue, c.Round, c.params())
+		if err != nil {
+			return explainFields(err, c.Lang)
+		}
+		a, err := load()
+		if err != nil {
+			return err
+		}
+		report, err := a.Report(t.ctx, query)
+		if err != nil {
+			return explainFields(err, c.Lang)
+		}
+		return publish.Write(t.stdout, report, c.Format, c.Lang)
+	})
+}
+
+// analyse opens the store for a command that computes something. The answers are
+// read when load is called, so that a question that makes no sense is refused at
+// once.
+func (f storeFlags) analyse(t *terminal, command string, do func(c *survey.Catalogue, load func() (*analysis.Analysis, error)) error) error {
 	log := quietLogger(t.stderr)
-	st, err := c.openExisting(t.ctx, "report", log)
+	st, err := f.openExisting(t.ctx, command, log)
 	if err != nil {
 		return err
 	}
 	defer st.Close()
-	query, err := analysis.ParseQuery(st.View().Catalogue, c.Round, c.params())
-	if err != nil {
-		return explainFields(err, c.Lang)
-	}
-	a := analysis.New(st, log, now, version())
-	if err := a.Load(t.ctx); err != nil {
-		return err
-	}
-	report, err := a.Report(t.ctx, query)
-	if err != nil {
-		return err
-	}
-	return publish.Write(t.stdout, report, c.Format, c.Lang)
+	return do(st.View().Catalogue, func() (*analysis.Analysis, error) {
+		a := analysis.New(st, log, now, version())
+		return a, a.Load(t.ctx)
+	})
 }
 
 // explainFields turns field codes into sentences.

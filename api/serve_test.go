@@ -105,6 +105,9 @@ func TestCommandsBesideTheService(t *testing.T) {
 	if !strings.Contains(local, `"received": 1`) {
 		t.Errorf("the report through the service:\n%s", local)
 	}
+	if out := mustSipas(t, append([]string{"compare", "--round", "now", "--by", "door", "--a", "open", "--b", "staff", "--format", "json"}, through...)...); !strings.Contains(out, `"conclusion": "too_few"`) {
+		t.Errorf("the comparison through the service:\n%s", out)
+	}
 	exported := mustSipas(t, append([]string{"export", "--round", "now"}, through...)...)
 	if lines := strings.Count(exported, "\n"); lines != 2 {
 		t.Errorf("the export has %d lines, want header and one answer", lines)

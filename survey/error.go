@@ -42,9 +42,17 @@ const (
 	CodeDrawRequired    Code = "draw_required"
 	CodeDrawInvalid     Code = "draw_invalid"
 	CodeDuplicate       Code = "duplicate"
-	CodeReference       Code = "reference_unknown"
-	CodeRoundStarted    Code = "round_started"
-	CodePublished       Code = "published_changed"
+	// Why two samples cannot be compared.
+	CodeInstrumentDiffers Code = "instrument_differs"
+	CodeFormDiffers       Code = "form_differs"
+	CodeDesignDiffers     Code = "design_differs"
+	CodeMethodDiffers     Code = "method_differs"
+	CodeChannelDiffers    Code = "channel_differs"
+	CodeWeightingDiffers  Code = "weighting_differs"
+	CodeSamplesOverlap    Code = "samples_overlap"
+	CodeReference         Code = "reference_unknown"
+	CodeRoundStarted      Code = "round_started"
+	CodePublished         Code = "published_changed"
 )
 
 // FieldError is one thing wrong with one field. Field is the JSON path of the

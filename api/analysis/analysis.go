@@ -45,7 +45,7 @@ type Analysis struct {
 	verifying sync.Mutex // held by the one Verify
 
 	flights singleflight.Group
-	cached  sync.Map // query key → cachedReport
+	cached  sync.Map // question → cachedAnswer
 }
 
 // gate is a lock that can be waited for within a limit: a store that is away may
@@ -313,11 +313,11 @@ func (a *Analysis) startAgain(ctx context.Context) error {
 	return &LoadingError{Total: a.total.Load()}
 }
 
-type cachedReport struct {
+type cachedAnswer struct {
 	view    *store.View
-	changes uint64
+	changes string
 	day     survey.Date
-	report  *stats.Report
+	answer  any
 }
 
 // Report answers a query with everything in it that this server has
@@ -325,57 +325,81 @@ type cachedReport struct {
 // report is shared and must not be changed. While answers are still loading,
 // the error is a [*LoadingError].
 func (a *Analysis) Report(ctx context.Context, q Query) (*stats.Report, error) {
+	return answer(ctx, a, "report"+q.key(), []string{q.Round}, func(snaps []snapshot, today survey.Date) (*stats.Report, error) {
+		return a.compute(snaps[0], q, today)
+	})
+}
+
+// answer answers a question about some rounds, as of one moment. key is equal
+// for equal questions.
+func answer[T any](ctx context.Context, a *Analysis, key string, rounds []string, compute func([]snapshot, survey.Date) (T, error)) (T, error) {
+	var none T
 	if !a.ready.Load() {
-		return nil, &LoadingError{Done: a.done.Load(), Total: a.total.Load()}
+		return none, &LoadingError{Done: a.done.Load(), Total: a.total.Load()}
 	}
 	switch _, err := a.follow(ctx); {
 	case errors.Is(err, store.ErrCursorGone):
-		return nil, a.startAgain(ctx)
+		return none, a.startAgain(ctx)
 	case err != nil:
-		return nil, fmt.Errorf("read new answers: %w", err)
+		return none, fmt.Errorf("read new answers: %w", err)
 	}
 	view := a.store.View()
 	today := survey.DateOf(a.now())
-	if err := a.mu.lock(ctx); err != nil {
-		return nil, err
-	}
-	col, err := a.columns(view.Catalogue, q.Round)
+	snaps, changes, err := a.snapshots(ctx, view.Catalogue, rounds)
 	if err != nil {
-		a.mu.unlock()
-		return nil, &survey.Error{Fields: []survey.FieldError{{Field: "round", Code: survey.CodeRoundUnknown}}}
+		return none, err
 	}
-	if !col.renew(view.Catalogue) {
-		a.mu.unlock()
-		return nil, a.startAgain(ctx)
-	}
-	snap, changes := col.snapshot(view.Catalogue), col.changes
-	snap.unreadable = a.unknown[q.Round]
-	a.mu.unlock()
-
-	key := q.key()
 	if c, ok := a.cached.Load(key); ok {
-		if c := c.(cachedReport); c.view == view && c.changes == changes && c.day == today {
-			return c.report, nil
+		if c := c.(cachedAnswer); c.view == view && c.changes == changes && c.day == today {
+			return c.answer.(T), nil
 		}
 	}
-	flight := fmt.Sprintf("%s\x00%p\x00%d\x00%s", key, view, changes, today)
-	report, err, _ := a.flights.Do(flight, func() (any, error) {
-		r, err := a.compute(snap, q, today)
+	flight := fmt.Sprintf("%s\x00%p\x00%s\x00%s", key, view, changes, today)
+	computed, err, _ := a.flights.Do(flight, func() (any, error) {
+		r, err := compute(snaps, today)
 		if err == nil {
-			a.remember(key, cachedReport{view, changes, today, r})
+			a.remember(key, cachedAnswer{view, changes, today, r})
 		}
 		return r, err
 	})
 	if err != nil {
-		return nil, err
+		return none, err
 	}
-	return report.(*stats.Report), nil
+	return computed.(T), nil
 }
 
-// cacheLimit bounds the number of remembered reports.
+// snapshots are those of some rounds at one moment; equal changes mean equal
+// answers.
+func (a *Analysis) snapshots(ctx context.Context, c *survey.Catalogue, rounds []string) (snaps []snapshot, changes string, err error) {
+	if err := a.mu.lock(ctx); err != nil {
+		return nil, "", err
+	}
+	stale := false
+	for _, round := range rounds {
+		col, err := a.columns(c, round)
+		if err != nil {
+			a.mu.unlock()
+			return nil, "", &survey.Error{Fields: []survey.FieldError{{Field: "round", Code: survey.CodeRoundUnknown}}}
+		}
+		if stale = !col.renew(c); stale {
+			break
+		}
+		snap := col.snapshot(c)
+		snap.unreadable = a.unknown[round]
+		snaps = append(snaps, snap)
+		changes += fmt.Sprintf("%d ", col.changes)
+	}
+	a.mu.unlock()
+	if stale {
+		return nil, "", a.startAgain(ctx)
+	}
+	return snaps, changes, nil
+}
+
+// cacheLimit bounds the number of remembered answers to questions.
 const cacheLimit = 64
 
-func (a *Analysis) remember(key string, c cachedReport) {
+func (a *Analysis) remember(key string, c cachedAnswer) {
 	n := 0
 	a.cached.Range(func(k, _ any) bool {
 		if n++; n >= cacheLimit {

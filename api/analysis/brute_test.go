@@ -18,13 +18,14 @@ type bruteSample struct {
 	in   *survey.Instrument
 }
 
-// brute takes the answers that count, and the weights of a report's cells.
-func brute(t testing.TB, a *Analysis, r *stats.Report, all []survey.Response, counted func(survey.Response) bool) *bruteSample {
+// brute takes the answers that count in one report, -1 none, with the weights of
+// that report's cells. Several reports are samples at the same desk-days.
+func brute(t testing.TB, a *Analysis, all []survey.Response, report func(survey.Response) int, reports ...*stats.Report) *bruteSample {
 	t.Helper()
 	c := a.store.View().Catalogue
-	b := &bruteSample{in: c.Instruments[survey.InstrumentKey(r.Round.Instrument, r.Round.Version)]}
+	b := &bruteSample{in: c.Instruments[survey.InstrumentKey(reports[0].Round.Instrument, reports[0].Round.Version)]}
 	for _, x := range all {
-		if counted(x) {
+		if report(x) >= 0 {
 			b.rows = append(b.rows, x)
 		}
 	}
@@ -58,14 +59,21 @@ func brute(t testing.TB, a *Analysis, r *stats.Report, all []survey.Response, co
 			stratum[desks[0]] = desks[1]
 		}
 	}
-	cellOf, weight := map[[3]string]int{}, []float64{}
-	for i, cell := range r.Weighting.Cells {
-		for _, m := range cell.Members {
-			cellOf[[3]string{cell.Unit, m.Field, m.Filing}] = i
-		}
-		weight = append(weight, 0)
-		if cell.Weight != nil {
-			weight[i] = *cell.Weight
+	type key struct {
+		report              int
+		unit, field, filing string
+	}
+	cellOf, weight := map[key]int{}, []float64{}
+	for n, r := range reports {
+		for _, cell := range r.Weighting.Cells {
+			for _, m := range cell.Members {
+				cellOf[key{n, cell.Unit, m.Field, m.Filing}] = len(weight)
+			}
+			w := 0.0
+			if cell.Weight != nil {
+				w = *cell.Weight
+			}
+			weight = append(weight, w)
 		}
 	}
 	codes := map[string]int{}
@@ -81,7 +89,7 @@ func brute(t testing.TB, a *Analysis, r *stats.Report, all []survey.Response, co
 		columns.Strata = append(columns.Strata, code(stratum[x.Desk]))
 		columns.Clusters[0] = append(columns.Clusters[0], code(x.Desk+" "+string(survey.DateOf(x.Answered))))
 		columns.Weights = append(columns.Weights, 1)
-		n, ok := cellOf[[3]string{x.Unit, x.Field, x.Filing}]
+		n, ok := cellOf[key{report(x), x.Unit, x.Field, x.Filing}]
 		if !ok {
 			t.Fatalf("no weight cell holds %s, %s, %s", x.Unit, x.Field, x.Filing)
 		}
@@ -132,4 +140,15 @@ func (b *bruteSample) column(item int, of func(level float64) float64) []float64
 		}
 	}
 	return y
+}
+
+// countedBy says in which report an answer of the demonstration counts, of those
+// about these channels.
+func countedBy(channels ...survey.Channel) func(survey.Response) int {
+	return func(x survey.Response) int {
+		if !survey.Valid(x.Answers, 0.5) {
+			return -1
+		}
+		return slices.Index(channels, x.Channel)
+	}
 }

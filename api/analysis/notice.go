@@ -41,13 +41,15 @@ var (
 	notSaid = survey.Text{"vi": "(không nêu)", "en": "(not said)"}
 )
 
-// label is the name of a group of the report.
-func (w *writer) label(id string) survey.Text {
+// label is the name of a value of a grouping.
+func (w *writer) label(by, id string) survey.Text {
 	if id == "" {
 		return notSaid
 	}
 	var t survey.Text
-	switch w.query.By {
+	switch by {
+	case "channel":
+		t = channelNames[survey.Channel(id)]
 	case "unit":
 		if u := w.catalogue.Units[id]; u != nil {
 			t = u.Name
@@ -73,7 +75,7 @@ func (w *writer) label(id string) survey.Text {
 		t = typeNames[id]
 	default:
 		for _, q := range w.instrument.Profile {
-			if q.ID != w.query.By {
+			if q.ID != by {
 				continue
 			}
 			for _, o := range q.Options {
@@ -89,6 +91,21 @@ func (w *writer) label(id string) survey.Text {
 	return t
 }
 
+// commonNotices says what holds of everything that is computed from a round.
+func commonNotices(basis string, interim bool) (list []stats.Notice) {
+	if basis == "respondents" {
+		list = append(list, stats.Notice{Code: "self_selected", Text: survey.Text{
+			"vi": "Kết quả chỉ phản ánh người đã trả lời: người trả lời tự chọn tham gia, không phải mẫu ngẫu nhiên. Không so sánh, xếp hạng chung với SIPAS chọn mẫu của Bộ Nội vụ.",
+			"en": "The figures speak only of those who answered: they chose to take part and are no random sample. Do not compare or rank them with the Ministry's drawn SIPAS."}})
+	}
+	if interim {
+		list = append(list, stats.Notice{Code: "interim", Text: survey.Text{
+			"vi": "Đợt khảo sát chưa kết thúc: mọi kết luận chỉ là tạm thời.",
+			"en": "The round is still running: no verdict is final."}})
+	}
+	return list
+}
+
 // notices says what a reader must know before the figures.
 func (w *writer) notices(r *stats.Report) []stats.Notice {
 	list := []stats.Notice{}
@@ -97,12 +114,7 @@ func (w *writer) notices(r *stats.Report) []stats.Notice {
 			list = append(list, stats.Notice{Code: code, Text: survey.Text{"vi": vi, "en": en}})
 		}
 	}
-	add(r.Basis == "respondents", "self_selected",
-		"Kết quả chỉ phản ánh người đã trả lời: người trả lời tự chọn tham gia, không phải mẫu ngẫu nhiên. Không so sánh, xếp hạng chung với SIPAS chọn mẫu của Bộ Nội vụ.",
-		"The figures speak only of those who answered: they chose to take part and are no random sample. Do not compare or rank them with the Ministry's drawn SIPAS.")
-	add(r.Interim, "interim",
-		"Đợt khảo sát chưa kết thúc: mọi kết luận chỉ là tạm thời.",
-		"The round is still running: no verdict is final.")
+	list = append(list, commonNotices(r.Basis, r.Interim)...)
 	add(w.query.Channel == allChannels && len(r.Counts.ByChannel) > 1, "channels_pooled_on_request",
 		"Gộp mọi hình thức trả lời theo yêu cầu của người xem; số liệu chính của đợt theo hình thức riêng.",
 		"All channels are pooled because the reader asked for it; the round's headline may be about one of them.")

@@ -87,7 +87,7 @@ func (w *writer) rankTable(table []stats.Group, value func(*stats.Group) float64
 		n := rank
 		g.Rank = &n
 		at[i], _ = slices.BinarySearch(w.groups, g.ID)
-		estimates[i] = rankable(w.index(&w.result.Groups[at[i]]))
+		estimates[i] = rankable(&w.estimates(&w.result.Groups[at[i]]).Index[w.plan.Headline])
 	}
 	if len(table) > maxRanked {
 		return nil // every pair would be tested
@@ -115,15 +115,6 @@ func (w *writer) rankTable(table []stats.Group, value func(*stats.Group) float64
 // maxRanked is how many groups have rank ranges at most: a province has a
 // hundred units, and stats compares every pair.
 const maxRanked = 1000
-
-// index is the estimate that is compared with the target and with others.
-func (w *writer) index(d *stats.Domain) *stats.Estimate {
-	e := d.Weighted
-	if w.unweighted() {
-		e = d.Unweighted
-	}
-	return &e.Index[w.plan.Headline]
-}
 
 // rankable is an estimate as tests of pairs take it. A unanimous group has no
 // linearised error; among few people it must not look certain.

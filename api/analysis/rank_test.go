@@ -111,13 +111,10 @@ func TestRankRangesOfFields(t *testing.T) {
 	st := openStore(t, t.TempDir())
 	_, all := fill(t, st, nil)
 	a := loaded(t, st)
-	counted := func(x survey.Response) bool {
-		return x.Channel == survey.ChannelQR && survey.Valid(x.Answers, st.View().Rounds[seeds.DemoRound].ValidShare())
-	}
 	for _, by := range []string{"field", "gender"} {
 		r := ask(t, a, map[string]string{"by": by})
 		groups := ranked(r, "")
-		b := brute(t, a, r, all, counted)
+		b := brute(t, a, all, countedBy(survey.ChannelQR), r)
 		var statistics []stats.Statistic
 		var values, df []float64
 		for _, g := range groups {

@@ -74,15 +74,12 @@ type writer struct {
 func (w *writer) report() *stats.Report {
 	round, in := w.round, w.instrument
 	r := &stats.Report{
-		Round: stats.RoundHeader{
-			ID: round.ID, Title: round.Title, Instrument: round.Instrument, Version: round.Version, LegalBasis: in.LegalBasis,
-			Design: round.Design, First: round.First, Last: round.Last, Target: round.Target,
-		},
+		Round:  w.header(),
 		Filter: w.filter(), Basis: w.basis(), Interim: w.interim, Level: level * 100, By: w.query.By,
 		Weighting: w.weighting(), Counts: w.counts(), Groups: []stats.Group{},
 	}
-	for i, m := range in.Methods {
-		h := stats.MethodHeader{Name: m.Name, Version: m.Version, Combine: m.Combine, FactorWeights: in.Weights(m)}
+	for i := range in.Methods {
+		h := w.method(i)
 		r.Methods = append(r.Methods, h)
 		if i == w.plan.Headline {
 			r.Method = h
@@ -98,10 +95,25 @@ func (w *writer) report() *stats.Report {
 			continue
 		}
 		id := w.groups[i]
-		r.Groups = append(r.Groups, w.group(id, w.label(id), d, w.groupTarget(id)))
+		r.Groups = append(r.Groups, w.group(id, w.label(w.query.By, id), d, w.groupTarget(id)))
 	}
 	r.Notices = w.notices(r)
 	return r
+}
+
+// header says which round the report is about.
+func (w *writer) header() stats.RoundHeader {
+	r := w.round
+	return stats.RoundHeader{
+		ID: r.ID, Title: r.Title, Instrument: r.Instrument, Version: r.Version, LegalBasis: w.instrument.LegalBasis,
+		Design: r.Design, First: r.First, Last: r.Last, Target: r.Target,
+	}
+}
+
+// method describes a method of the instrument.
+func (w *writer) method(i int) stats.MethodHeader {
+	m := w.instrument.Methods[i]
+	return stats.MethodHeader{Name: m.Name, Version: m.Version, Combine: m.Combine, FactorWeights: w.instrument.Weights(m)}
 }
 
 // groupTarget is the target of a group: that of its unit where it has one.
@@ -302,14 +314,11 @@ func (w *writer) decide(g *stats.Group, d *stats.Domain, target float64) stats.D
 		reaches := *headline.Value >= target
 		v.ReachesTarget = &reaches
 	}
-	estimates := d.Weighted
-	if w.unweighted() {
-		estimates = d.Unweighted
-	}
 	say := func(verdict stats.Verdict) stats.Decision {
 		v.Verdict = &verdict
 		return v
 	}
+	estimates := w.estimates(d)
 	switch {
 	case d.Exceeds:
 		v.Reason = "answers_exceed_transactions"
@@ -335,6 +344,15 @@ func (w *writer) decide(g *stats.Group, d *stats.Domain, target float64) stats.D
 		return v
 	}
 	return say(stats.VerdictOf(interval, target/100))
+}
+
+// estimates are those that are compared with the target and with others, nil
+// where there are none.
+func (w *writer) estimates(d *stats.Domain) *stats.Estimates {
+	if w.unweighted() {
+		return d.Unweighted
+	}
+	return d.Weighted
 }
 
 func indexFigure(e *stats.Estimates, reason string, method int) stats.Figure {

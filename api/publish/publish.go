@@ -33,11 +33,13 @@ func Write(w io.Writer, r *stats.Report, format, lang string) error {
 }
 
 // JSON writes the report as indented JSON.
-func JSON(w io.Writer, r *stats.Report) error {
+func JSON(w io.Writer, r *stats.Report) error { return indented(w, r) }
+
+func indented(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	return e.Encode(r)
+	return e.Encode(v)
 }
 
 // Number writes v with so many decimals, with a decimal comma in Vietnamese and

@@ -352,6 +352,10 @@ func (f *fakeReports) Report(context.Context, analysis.Query) (*stats.Report, er
 	return f.report, f.err
 }
 
+func (f *fakeReports) Compare(context.Context, analysis.Comparison) (*stats.Comparison, error) {
+	return nil, f.err
+}
+
 func (f *fakeReports) Verify(context.Context) (analysis.Verification, error) {
 	return analysis.Verification{}, f.err
 }
@@ -493,6 +497,10 @@ func outcomesOf(t testing.TB, a answer) []struct{ Outcome, ID, Receipt string } 
 type panicking struct{}
 
 func (panicking) Report(context.Context, analysis.Query) (*stats.Report, error) { panic("boom") }
+
+func (panicking) Compare(context.Context, analysis.Comparison) (*stats.Comparison, error) {
+	panic("boom")
+}
 
 func (panicking) Verify(context.Context) (analysis.Verification, error) { panic("boom") }
 

@@ -81,7 +81,7 @@ func TestOpenAPIRoutes(t *testing.T) {
 func TestOpenAPIReport(t *testing.T) {
 	schemas := document(t).Components.Schemas
 	for _, v := range []any{stats.Report{}, stats.RoundHeader{}, stats.MethodHeader{}, stats.Notice{}, stats.Counts{}, stats.Weighting{}, stats.CellFigures{},
-		stats.CellMember{}, stats.Group{}, stats.RankRange{}, stats.Decision{}, stats.Figure{}, stats.MethodFigures{}, stats.FactorFigures{}, stats.ItemFigures{}} {
+		stats.CellMember{}, stats.Group{}, stats.RankRange{}, stats.Comparison{}, stats.Side{}, stats.Difference{}, stats.Decision{}, stats.Figure{}, stats.MethodFigures{}, stats.FactorFigures{}, stats.ItemFigures{}} {
 		typ := reflect.TypeOf(v)
 		schema := schemas[typ.Name()].Value
 		var written, required []string
@@ -175,6 +175,12 @@ func TestOpenAPIResponses(t *testing.T) {
 		{"report by unit", e, call{path: "/api/v1/rounds/demo/report?by=unit&flagged=without&from=2026-10-01", token: full}, 200, false},
 		{"report by channel", e, call{path: "/api/v1/rounds/demo/report?by=channel&channel=all", token: full}, 200, false},
 		{"report of nothing", e, call{path: "/api/v1/rounds/demo/report?by=field&from=2026-12-20", token: full}, 200, false},
+		{"comparison", e, call{path: "/api/v1/rounds/demo/compare?by=field&a=dat-dai&b=ho-tich", token: full}, 200, false},
+		{"comparison of channels", e, call{path: "/api/v1/rounds/demo/compare?by=channel&a=qr&b=paper&lang=en", token: full}, 200, false},
+		{"comparison with nobody", e, call{path: "/api/v1/rounds/demo/compare?by=period&a=2020-01-01..2020-02-01&b=2021-01-01..2021-02-01", token: full}, 200, false},
+		{"comparison of nothing", e, call{path: "/api/v1/rounds/demo/compare", token: full}, 422, true},
+		{"comparison with itself", e, call{path: "/api/v1/rounds/demo/compare?by=unit&a=51-21040&b=51-21040", token: full}, 422, false},
+		{"comparison while loading", loading, call{path: "/api/v1/rounds/" + testRound + "/compare?by=door&a=open&b=slip", token: loading.tokens[store.RightFull]}, 503, false},
 		{"unknown parameter", e, call{path: "/api/v1/rounds/demo/report?bye=unit", token: full}, 422, false},
 		{"unknown round", e, call{path: "/api/v1/rounds/none/report", token: full}, 404, false},
 		{"report while loading", loading, call{path: "/api/v1/rounds/" + testRound + "/report", token: loading.tokens[store.RightFull]}, 503, false},

@@ -33,6 +33,28 @@ func (s *Server) reportJSON(r *request) error {
 	return nil
 }
 
+// compareJSON gives the difference that the query asks for.
+func (s *Server) compareJSON(r *request) error {
+	round, params, err := s.reportQuery(r)
+	if err != nil {
+		return err
+	}
+	x, err := analysis.ParseComparison(s.store.View().Catalogue, round.ID, params)
+	if err != nil {
+		return err
+	}
+	c, err := s.reports.Compare(r.context, x)
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	r.sendCompressed(fiber.StatusOK, "application/json; charset=utf-8", body)
+	return nil
+}
+
 // reportQuery finds the round that the path names, and the parameters that
 // narrow the report. A parameter given twice is refused: it is not clear which
 // one counts.

@@ -116,6 +116,7 @@ func (s *Server) table() []route {
 		{method: get, path: "/api/v1/responses", access: bearer, rights: rights{store.RightExport}, timeout: slow, handler: s.exportResponses},
 		{method: get, path: "/api/v1/rounds", access: bearer, rights: rights{store.RightFull}, timeout: quick, handler: s.listRounds},
 		{method: get, path: "/api/v1/rounds/:round/report", access: bearer, rights: rights{store.RightFull}, timeout: slow, handler: s.reportJSON},
+		{method: get, path: "/api/v1/rounds/:round/compare", access: bearer, rights: rights{store.RightFull}, timeout: slow, handler: s.compareJSON},
 		{method: get, path: "/api/v1/documents", access: bearer, rights: rights{store.RightStaff}, timeout: slow, handler: s.getDocuments},
 		{method: put, path: "/api/v1/documents", access: bearer, rights: rights{store.RightStaff}, timeout: bulk, body: documentsBody, accepts: typeJSON, handler: s.putDocuments},
 		{method: get, path: "/api/v1/exclusions", access: bearer, rights: rights{store.RightStaff, store.RightExport}, timeout: slow, handler: s.getExclusions},

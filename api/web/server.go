@@ -23,6 +23,8 @@ import (
 type Reports interface {
 	// Report computes the report that q asks for.
 	Report(ctx context.Context, q analysis.Query) (*stats.Report, error)
+	// Compare computes the difference that x asks for.
+	Compare(ctx context.Context, x analysis.Comparison) (*stats.Comparison, error)
 	// Progress says how many stored answers have been loaded. Until ready,
 	// reports are refused.
 	Progress() (done, total int64, ready bool)
