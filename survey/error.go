@@ -50,9 +50,11 @@ const (
 	CodeChannelDiffers    Code = "channel_differs"
 	CodeWeightingDiffers  Code = "weighting_differs"
 	CodeSamplesOverlap    Code = "samples_overlap"
-	CodeReference         Code = "reference_unknown"
-	CodeRoundStarted      Code = "round_started"
-	CodePublished         Code = "published_changed"
+	// More answers than can be looked at one by one.
+	CodeTooManyAnswers Code = "too_many_answers"
+	CodeReference      Code = "reference_unknown"
+	CodeRoundStarted   Code = "round_started"
+	CodePublished      Code = "published_changed"
 )
 
 // FieldError is one thing wrong with one field. Field is the JSON path of the

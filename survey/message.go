@@ -37,6 +37,7 @@ var messages = map[Code]Text{
 	CodeChannelDiffers:    {"vi": "Hai bên thu phiếu bằng hình thức khác nhau; hãy chọn cùng một hình thức.", "en": "The two sides are about different channels; choose one channel."},
 	CodeWeightingDiffers:  {"vi": "Một bên có quyền số, bên kia không có, nên không so sánh được.", "en": "One side has weights and the other has none; they cannot be compared."},
 	CodeSamplesOverlap:    {"vi": "Hai bên có chung phiếu hoặc chung ngày; hãy chọn hai bên tách rời.", "en": "The two sides share answers or days; choose sides that are apart."},
+	CodeTooManyAnswers:    {"vi": "Quá nhiều phiếu để phân tích từng phiếu; hãy chọn một đơn vị hoặc nhóm đơn vị.", "en": "Too many answers to look at one by one; choose a unit or a type of unit."},
 	CodeDuplicate:         {"vi": "Mã bị trùng.", "en": "The id occurs twice."},
 	CodeReference:         {"vi": "Tham chiếu đến mục không tồn tại.", "en": "It refers to something that does not exist."},
 	CodeRoundStarted:      {"vi": "Đợt đã mở thì không đổi được bộ phiếu hay cách chọn mẫu; hãy lập đợt khác.", "en": "A round that has opened cannot change its instrument or design; set up another round."},

@@ -44,6 +44,8 @@ type Analysis struct {
 
 	verifying sync.Mutex // held by the one Verify
 
+	oneByOne sync.Mutex // held while answers are looked at one by one, which takes memory
+
 	flights singleflight.Group
 	cached  sync.Map // question → cachedAnswer
 }

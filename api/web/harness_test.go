@@ -356,6 +356,10 @@ func (f *fakeReports) Compare(context.Context, analysis.Comparison) (*stats.Comp
 	return nil, f.err
 }
 
+func (f *fakeReports) Items(context.Context, analysis.ItemsQuery) (*stats.Understanding, error) {
+	return nil, f.err
+}
+
 func (f *fakeReports) Verify(context.Context) (analysis.Verification, error) {
 	return analysis.Verification{}, f.err
 }
@@ -499,6 +503,10 @@ type panicking struct{}
 func (panicking) Report(context.Context, analysis.Query) (*stats.Report, error) { panic("boom") }
 
 func (panicking) Compare(context.Context, analysis.Comparison) (*stats.Comparison, error) {
+	panic("boom")
+}
+
+func (panicking) Items(context.Context, analysis.ItemsQuery) (*stats.Understanding, error) {
 	panic("boom")
 }
 

@@ -81,7 +81,7 @@ func TestOpenAPIRoutes(t *testing.T) {
 func TestOpenAPIReport(t *testing.T) {
 	schemas := document(t).Components.Schemas
 	for _, v := range []any{stats.Report{}, stats.RoundHeader{}, stats.MethodHeader{}, stats.Notice{}, stats.Counts{}, stats.Weighting{}, stats.CellFigures{},
-		stats.CellMember{}, stats.Group{}, stats.RankRange{}, stats.Comparison{}, stats.Side{}, stats.Difference{}, stats.Decision{}, stats.Figure{}, stats.MethodFigures{}, stats.FactorFigures{}, stats.ItemFigures{}} {
+		stats.CellMember{}, stats.Group{}, stats.RankRange{}, stats.Comparison{}, stats.Understanding{}, stats.Measure{}, stats.ScaleFigures{}, stats.FactorInsight{}, stats.ItemInsight{}, stats.DriverFigures{}, stats.DriverFigure{}, stats.Side{}, stats.Difference{}, stats.Decision{}, stats.Figure{}, stats.MethodFigures{}, stats.FactorFigures{}, stats.ItemFigures{}} {
 		typ := reflect.TypeOf(v)
 		schema := schemas[typ.Name()].Value
 		var written, required []string
@@ -181,6 +181,10 @@ func TestOpenAPIResponses(t *testing.T) {
 		{"comparison of nothing", e, call{path: "/api/v1/rounds/demo/compare", token: full}, 422, true},
 		{"comparison with itself", e, call{path: "/api/v1/rounds/demo/compare?by=unit&a=51-21040&b=51-21040", token: full}, 422, false},
 		{"comparison while loading", loading, call{path: "/api/v1/rounds/" + testRound + "/compare?by=door&a=open&b=slip", token: loading.tokens[store.RightFull]}, 503, false},
+		{"items", e, call{path: "/api/v1/rounds/demo/items", token: full}, 200, false},
+		{"items of a field", e, call{path: "/api/v1/rounds/demo/items?field=dat-dai&outcome=c22", token: full}, 200, false},
+		{"items of nobody", e, call{path: "/api/v1/rounds/demo/items?from=2020-01-01&to=2020-01-02", token: full}, 200, false},
+		{"items by unit", e, call{path: "/api/v1/rounds/demo/items?by=unit", token: full}, 422, false},
 		{"unknown parameter", e, call{path: "/api/v1/rounds/demo/report?bye=unit", token: full}, 422, false},
 		{"unknown round", e, call{path: "/api/v1/rounds/none/report", token: full}, 404, false},
 		{"report while loading", loading, call{path: "/api/v1/rounds/" + testRound + "/report", token: loading.tokens[store.RightFull]}, 503, false},

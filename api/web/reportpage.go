@@ -167,9 +167,16 @@ func (v *reportView) describe(p *page, c *survey.Catalogue, params map[string]st
 			v.UnitNames[cell.Unit] = u.Name
 		}
 	}
+	if v.Report != nil {
+		v.Filters = p.filters(c, params)
+	}
+}
+
+// filters words what narrows figures.
+func (p *page) filters(c *survey.Catalogue, params map[string]string) (list []keyValue) {
 	for _, name := range slices.Sorted(maps.Keys(params)) {
 		value := params[name]
-		if value == "" || name == "by" || v.Report == nil {
+		if value == "" || name == "by" {
 			continue
 		}
 		switch {
@@ -184,8 +191,9 @@ func (v *reportView) describe(p *page, c *survey.Catalogue, params map[string]st
 		default:
 			value = p.Name(name, value)
 		}
-		v.Filters = append(v.Filters, keyValue{p.Name("filter", name), value})
+		list = append(list, keyValue{p.Name("filter", name), value})
 	}
+	return list
 }
 
 // Narrow is the address of the same report for one group alone.
@@ -197,6 +205,17 @@ func (p *page) Narrow(name, value string) string {
 	q.Del("by")
 	q.Set(name, value)
 	return "?" + q.Encode()
+}
+
+// Behind is the address of what lies behind the same report.
+func (p *page) Behind() string {
+	q := url.Values{"lang": {p.Lang}}
+	for k, v := range p.query {
+		if k != "by" && k != "method" {
+			q[k] = v
+		}
+	}
+	return p.path + "/items?" + q.Encode()
 }
 
 // both is a text of the catalogue in every language.

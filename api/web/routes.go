@@ -111,11 +111,13 @@ func (s *Server) table() []route {
 		{method: post, path: "/signout", timeout: quick, page: true, body: smallBody, handler: s.signOut},
 		{method: get, path: "/reports", access: session, rights: rights{store.RightFull}, timeout: quick, page: true, handler: s.reportList},
 		{method: get, path: "/reports/:round", access: session, rights: rights{store.RightFull}, timeout: slow, page: true, handler: s.reportPage},
+		{method: get, path: "/reports/:round/items", access: session, rights: rights{store.RightFull}, timeout: slow, page: true, handler: s.itemsPage},
 
 		{method: post, path: "/api/v1/responses", access: optional, rights: rights{store.RightSubmit, store.RightImport}, timeout: quick, body: batchBody, accepts: typeJSON, handler: s.postResponses},
 		{method: get, path: "/api/v1/responses", access: bearer, rights: rights{store.RightExport}, timeout: slow, handler: s.exportResponses},
 		{method: get, path: "/api/v1/rounds", access: bearer, rights: rights{store.RightFull}, timeout: quick, handler: s.listRounds},
 		{method: get, path: "/api/v1/rounds/:round/report", access: bearer, rights: rights{store.RightFull}, timeout: slow, handler: s.reportJSON},
+		{method: get, path: "/api/v1/rounds/:round/items", access: bearer, rights: rights{store.RightFull}, timeout: slow, handler: s.itemsJSON},
 		{method: get, path: "/api/v1/rounds/:round/compare", access: bearer, rights: rights{store.RightFull}, timeout: slow, handler: s.compareJSON},
 		{method: get, path: "/api/v1/documents", access: bearer, rights: rights{store.RightStaff}, timeout: slow, handler: s.getDocuments},
 		{method: put, path: "/api/v1/documents", access: bearer, rights: rights{store.RightStaff}, timeout: bulk, body: documentsBody, accepts: typeJSON, handler: s.putDocuments},

@@ -25,6 +25,8 @@ type Reports interface {
 	Report(ctx context.Context, q analysis.Query) (*stats.Report, error)
 	// Compare computes the difference that x asks for.
 	Compare(ctx context.Context, x analysis.Comparison) (*stats.Comparison, error)
+	// Items computes what lies behind the index, as x asks.
+	Items(ctx context.Context, x analysis.ItemsQuery) (*stats.Understanding, error)
 	// Progress says how many stored answers have been loaded. Until ready,
 	// reports are refused.
 	Progress() (done, total int64, ready bool)
