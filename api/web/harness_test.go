@@ -360,6 +360,10 @@ func (f *fakeReports) Items(context.Context, analysis.ItemsQuery) (*stats.Unders
 	return nil, f.err
 }
 
+func (f *fakeReports) Trend(context.Context, analysis.TrendQuery) (*stats.Trend, error) {
+	return nil, f.err
+}
+
 func (f *fakeReports) Verify(context.Context) (analysis.Verification, error) {
 	return analysis.Verification{}, f.err
 }
@@ -509,6 +513,8 @@ func (panicking) Compare(context.Context, analysis.Comparison) (*stats.Compariso
 func (panicking) Items(context.Context, analysis.ItemsQuery) (*stats.Understanding, error) {
 	panic("boom")
 }
+
+func (panicking) Trend(context.Context, analysis.TrendQuery) (*stats.Trend, error) { panic("boom") }
 
 func (panicking) Verify(context.Context) (analysis.Verification, error) { panic("boom") }
 

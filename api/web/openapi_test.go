@@ -81,7 +81,7 @@ func TestOpenAPIRoutes(t *testing.T) {
 func TestOpenAPIReport(t *testing.T) {
 	schemas := document(t).Components.Schemas
 	for _, v := range []any{stats.Report{}, stats.RoundHeader{}, stats.MethodHeader{}, stats.Notice{}, stats.Counts{}, stats.Weighting{}, stats.CellFigures{},
-		stats.CellMember{}, stats.Group{}, stats.RankRange{}, stats.Comparison{}, stats.Understanding{}, stats.Measure{}, stats.ScaleFigures{}, stats.FactorInsight{}, stats.ItemInsight{}, stats.DriverFigures{}, stats.DriverFigure{}, stats.Side{}, stats.Difference{}, stats.Decision{}, stats.Figure{}, stats.MethodFigures{}, stats.FactorFigures{}, stats.ItemFigures{}} {
+		stats.CellMember{}, stats.Group{}, stats.RankRange{}, stats.Comparison{}, stats.Trend{}, stats.TrendFigure{}, stats.MethodKey{}, stats.TrendStretch{}, stats.TrendBreak{}, stats.Understanding{}, stats.Measure{}, stats.ScaleFigures{}, stats.FactorInsight{}, stats.ItemInsight{}, stats.DriverFigures{}, stats.DriverFigure{}, stats.Side{}, stats.Difference{}, stats.Decision{}, stats.Figure{}, stats.MethodFigures{}, stats.FactorFigures{}, stats.ItemFigures{}} {
 		typ := reflect.TypeOf(v)
 		schema := schemas[typ.Name()].Value
 		var written, required []string
@@ -185,6 +185,9 @@ func TestOpenAPIResponses(t *testing.T) {
 		{"items of a field", e, call{path: "/api/v1/rounds/demo/items?field=dat-dai&outcome=c22", token: full}, 200, false},
 		{"items of nobody", e, call{path: "/api/v1/rounds/demo/items?from=2020-01-01&to=2020-01-02", token: full}, 200, false},
 		{"items by unit", e, call{path: "/api/v1/rounds/demo/items?by=unit", token: full}, 422, false},
+		{"trend", e, call{path: "/api/v1/trend?field=dat-dai", token: full}, 200, false},
+		{"trend of no round", e, call{path: "/api/v1/trend?rounds=none", token: full}, 422, false},
+		{"trend while loading", loading, call{path: "/api/v1/trend?rounds=" + testRound, token: loading.tokens[store.RightFull]}, 503, false},
 		{"unknown parameter", e, call{path: "/api/v1/rounds/demo/report?bye=unit", token: full}, 422, false},
 		{"unknown round", e, call{path: "/api/v1/rounds/none/report", token: full}, 404, false},
 		{"report while loading", loading, call{path: "/api/v1/rounds/" + testRound + "/report", token: loading.tokens[store.RightFull]}, 503, false},

@@ -55,14 +55,42 @@ func (s *Server) compareJSON(r *request) error {
 	return nil
 }
 
+// trendJSON gives the index over rounds.
+func (s *Server) trendJSON(r *request) error {
+	params, err := queryOf(r)
+	if err != nil {
+		return err
+	}
+	x, err := analysis.ParseTrend(s.store.View().Catalogue, params)
+	if err != nil {
+		return err
+	}
+	t, err := s.reports.Trend(r.context, x)
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(t)
+	if err != nil {
+		return err
+	}
+	r.sendCompressed(fiber.StatusOK, "application/json; charset=utf-8", body)
+	return nil
+}
+
 // reportQuery finds the round that the path names, and the parameters that
-// narrow the report. A parameter given twice is refused: it is not clear which
-// one counts.
+// narrow the report.
 func (s *Server) reportQuery(r *request) (*survey.Round, map[string]string, error) {
 	round := s.store.View().Rounds[r.Params("round")]
 	if round == nil {
 		return nil, nil, fail(survey.CodeRoundUnknown)
 	}
+	params, err := queryOf(r)
+	return round, params, err
+}
+
+// queryOf reads the parameters of a question. One that is given twice is refused:
+// it is not clear which counts.
+func queryOf(r *request) (map[string]string, error) {
 	params := map[string]string{}
 	var wrong []survey.FieldError
 	r.Request().URI().QueryArgs().VisitAll(func(k, v []byte) {
@@ -76,9 +104,9 @@ func (s *Server) reportQuery(r *request) (*survey.Round, map[string]string, erro
 		params[name] = string(v)
 	})
 	if wrong != nil {
-		return nil, nil, &survey.Error{Fields: wrong}
+		return nil, &survey.Error{Fields: wrong}
 	}
-	return round, params, nil
+	return params, nil
 }
 
 // roundList is the body of /api/v1/rounds.

@@ -119,6 +119,7 @@ func (s *Server) table() []route {
 		{method: get, path: "/api/v1/rounds/:round/report", access: bearer, rights: rights{store.RightFull}, timeout: slow, handler: s.reportJSON},
 		{method: get, path: "/api/v1/rounds/:round/items", access: bearer, rights: rights{store.RightFull}, timeout: slow, handler: s.itemsJSON},
 		{method: get, path: "/api/v1/rounds/:round/compare", access: bearer, rights: rights{store.RightFull}, timeout: slow, handler: s.compareJSON},
+		{method: get, path: "/api/v1/trend", access: bearer, rights: rights{store.RightFull}, timeout: slow, handler: s.trendJSON},
 		{method: get, path: "/api/v1/documents", access: bearer, rights: rights{store.RightStaff}, timeout: slow, handler: s.getDocuments},
 		{method: put, path: "/api/v1/documents", access: bearer, rights: rights{store.RightStaff}, timeout: bulk, body: documentsBody, accepts: typeJSON, handler: s.putDocuments},
 		{method: get, path: "/api/v1/exclusions", access: bearer, rights: rights{store.RightStaff, store.RightExport}, timeout: slow, handler: s.getExclusions},

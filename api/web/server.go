@@ -27,6 +27,8 @@ type Reports interface {
 	Compare(ctx context.Context, x analysis.Comparison) (*stats.Comparison, error)
 	// Items computes what lies behind the index, as x asks.
 	Items(ctx context.Context, x analysis.ItemsQuery) (*stats.Understanding, error)
+	// Trend computes the index over rounds, as x asks.
+	Trend(ctx context.Context, x analysis.TrendQuery) (*stats.Trend, error)
 	// Progress says how many stored answers have been loaded. Until ready,
 	// reports are refused.
 	Progress() (done, total int64, ready bool)
