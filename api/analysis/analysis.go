@@ -332,6 +332,9 @@ func (a *Analysis) Report(ctx context.Context, q Query) (*stats.Report, error) {
 	})
 }
 
+// freshLimit is how long a question waits for the newest answers.
+const freshLimit = 8 * time.Second
+
 // answer answers a question about some rounds, as of one moment. key is equal
 // for equal questions.
 func answer[T any](ctx context.Context, a *Analysis, key string, rounds []string, compute func([]snapshot, survey.Date) (T, error)) (T, error) {
@@ -339,7 +342,10 @@ func answer[T any](ctx context.Context, a *Analysis, key string, rounds []string
 	if !a.ready.Load() {
 		return none, &LoadingError{Done: a.done.Load(), Total: a.total.Load()}
 	}
-	switch _, err := a.follow(ctx); {
+	// Who asks has a minute's patience, but not for a store that is away.
+	reading, cancel := context.WithTimeout(ctx, freshLimit)
+	defer cancel()
+	switch _, err := a.follow(reading); {
 	case errors.Is(err, store.ErrCursorGone):
 		return none, a.startAgain(ctx)
 	case err != nil:
