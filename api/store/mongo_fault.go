@@ -162,7 +162,7 @@ func (m *Mongo) explain(ctx context.Context, err error) error {
 	case hasCode(err, mongoUnauthorized):
 		return m.fault(ErrSetup, err, "the MongoDB at %s knows the user of SIPAS_MONGODB_URI but does not let it write there; give it the role readWrite on the database", m.address)
 	case refused(err) || strings.Contains(err.Error(), "auth error"):
-		return m.fault(ErrSetup, err, wrongPassword, m.address)
+		return m.fault(ErrSetup, err, wrongPassword, m.address, badlyEncoded)
 	case strings.Contains(err.Error(), "wire version"):
 		return fmt.Errorf("%w: the MongoDB at %s is too old; 6.0 or newer is recommended: %w", ErrSetup, m.address, err)
 	case errors.As(err, &selection):
@@ -174,8 +174,8 @@ func (m *Mongo) explain(ctx context.Context, err error) error {
 }
 
 const (
-	badlyEncoded  = "in SIPAS_MONGODB_URI a password with @ : / ? # %% in it must be percent-encoded"
-	wrongPassword = "the MongoDB at %s refuses the user or password of SIPAS_MONGODB_URI (authSource may be missing; " + badlyEncoded + ")"
+	badlyEncoded  = "in SIPAS_MONGODB_URI a password with @ : / ? # % in it must be percent-encoded"
+	wrongPassword = "the MongoDB at %s refuses the user or password of SIPAS_MONGODB_URI (authSource may be missing; %s)"
 )
 
 // mongoFault is an error that says in a sentence what is wrong, and keeps what the driver said, which runs to a page,
@@ -212,7 +212,7 @@ func (m *Mongo) explainSelection(ctx context.Context, s topology.ServerSelection
 	}
 	switch {
 	case why != nil && strings.Contains(why.Error(), "auth error"):
-		return m.fault(ErrSetup, err, wrongPassword, m.address)
+		return m.fault(ErrSetup, err, wrongPassword, m.address, badlyEncoded)
 	case why != nil && (strings.Contains(why.Error(), "x509") || strings.Contains(why.Error(), "tls:")):
 		return fmt.Errorf("%w: no trusted TLS connection to the MongoDB at %s (tlsCAFile names who signed its certificate): %w", ErrSetup, m.address, why)
 	case reached > 0:
@@ -222,7 +222,7 @@ func (m *Mongo) explainSelection(ctx context.Context, s topology.ServerSelection
 	}
 	hint := ""
 	if m.named {
-		hint = " (" + fmt.Sprintf(badlyEncoded) + ")"
+		hint = " (" + badlyEncoded + ")"
 	}
 	if why == nil {
 		return m.fault(ErrUnavailable, err, "the MongoDB at %s cannot be reached%s", m.address, hint)
