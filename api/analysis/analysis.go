@@ -342,7 +342,7 @@ func answer[T any](ctx context.Context, a *Analysis, key string, rounds []string
 	if !a.ready.Load() {
 		return none, &LoadingError{Done: a.done.Load(), Total: a.total.Load()}
 	}
-	// Who asks has a minute's patience, but not for a store that is away.
+	// Whoever asks can wait for the computing, not for a store that is away.
 	reading, cancel := context.WithTimeout(ctx, freshLimit)
 	defer cancel()
 	switch _, err := a.follow(reading); {
