@@ -11,6 +11,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,7 +38,10 @@ type Analysis struct {
 	// excluded has the exclusion that holds of every response that has any.
 	excluded map[survey.ID]store.Exclusion
 	rounds   map[string]*columns
-	unknown  map[string]int // answers of rounds whose documents are missing
+	unknown  map[string]int // answers that could not be read, by round
+	// missing has the documents without which answers of a round could not be
+	// read: under others all are read again.
+	missing map[string]*survey.Catalogue
 
 	again       chan struct{} // wakes Run to read everything again
 	ready       atomic.Bool
@@ -79,7 +84,7 @@ func (e *LoadingError) Error() string {
 // New makes an Analysis of a store; it is empty until [Analysis.Run] has read
 // the answers. version is printed on reports.
 func New(st *store.Store, log *slog.Logger, now func() time.Time, version string) *Analysis {
-	return &Analysis{mu: make(gate, 1), store: st, log: log, now: now, version: version, rounds: map[string]*columns{}, excluded: map[survey.ID]store.Exclusion{}, unknown: map[string]int{}, again: make(chan struct{}, 1)}
+	return &Analysis{mu: make(gate, 1), store: st, log: log, now: now, version: version, rounds: map[string]*columns{}, excluded: map[survey.ID]store.Exclusion{}, unknown: map[string]int{}, missing: map[string]*survey.Catalogue{}, again: make(chan struct{}, 1)}
 }
 
 // Run reads all answers and then follows new ones until ctx ends. A store that
@@ -231,9 +236,14 @@ func read(ctx context.Context, f *store.ResponseFollower, pages chan<- page) {
 // are missing, is logged and left out: it must not stop all others.
 func (a *Analysis) apply(ctx context.Context, records []store.Record) {
 	catalogue := a.store.View().Catalogue
+	var known [2]string // the instrument and version that were looked up last
 	for _, r := range records {
-		if !r.Erased && catalogue.Rounds[r.Round()] == nil {
-			// Another server may have set the round up within the last second.
+		if r.Erased || r.Instrument() == known[0] && r.Version() == known[1] && catalogue.Rounds[r.Round()] != nil {
+			continue
+		}
+		known = [2]string{r.Instrument(), r.Version()}
+		if catalogue.Rounds[r.Round()] == nil || !hasInstrument(catalogue, known) {
+			// Another server may have made the round or the version within the last second.
 			if err := a.store.Refresh(ctx); err != nil {
 				a.log.Warn("staff documents could not be read again", "error", err)
 			}
@@ -251,6 +261,9 @@ func (a *Analysis) apply(ctx context.Context, records []store.Record) {
 		if err == nil {
 			err = col.add(catalogue, r, a.excluded[r.ID()].Excluded)
 		}
+		if errors.Is(err, errDocuments) {
+			a.missing[strings.Clone(r.Round())] = catalogue
+		}
 		if err != nil {
 			if a.unknown[r.Round()]++; a.unknown[r.Round()] == 1 {
 				a.log.Error("an answer is left out of reports", "round", r.Round(), "error", err)
@@ -264,6 +277,14 @@ func (a *Analysis) apply(ctx context.Context, records []store.Record) {
 	}
 }
 
+// errDocuments says that an answer came before the documents it needs.
+var errDocuments = errors.New("its documents are missing")
+
+func hasInstrument(c *survey.Catalogue, key [2]string) bool {
+	version, err := strconv.Atoi(key[1])
+	return err == nil && c.Instruments[survey.InstrumentKey(key[0], version)] != nil
+}
+
 // columns returns the columns of a round, which begin with its first answer.
 func (a *Analysis) columns(c *survey.Catalogue, round string) (*columns, error) {
 	if col := a.rounds[round]; col != nil {
@@ -271,7 +292,7 @@ func (a *Analysis) columns(c *survey.Catalogue, round string) (*columns, error) 
 	}
 	r := c.Rounds[round]
 	if r == nil {
-		return nil, fmt.Errorf("round %q is missing", round)
+		return nil, fmt.Errorf("round %q: %w", round, errDocuments)
 	}
 	col, err := newColumns(c, r)
 	if err != nil {
@@ -299,6 +320,7 @@ func (a *Analysis) reset(ctx context.Context) error {
 	clear(a.rounds)
 	clear(a.excluded)
 	clear(a.unknown)
+	clear(a.missing)
 	a.cached.Clear()
 	select {
 	case a.again <- struct{}{}:
@@ -384,6 +406,10 @@ func (a *Analysis) snapshots(ctx context.Context, c *survey.Catalogue, rounds []
 	}
 	stale := false
 	for _, round := range rounds {
+		if at := a.missing[round]; at != nil && at != c {
+			stale = true
+			break
+		}
 		col, err := a.columns(c, round)
 		if err != nil {
 			a.mu.unlock()

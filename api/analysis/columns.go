@@ -61,7 +61,7 @@ const tailLimit = 20_000
 func newColumns(c *survey.Catalogue, r *survey.Round) (*columns, error) {
 	in := c.Instruments[survey.InstrumentKey(r.Instrument, r.Version)]
 	if in == nil {
-		return nil, fmt.Errorf("round %s: its instrument %s is missing", r.ID, survey.InstrumentKey(r.Instrument, r.Version))
+		return nil, fmt.Errorf("round %s, instrument %s: %w", r.ID, survey.InstrumentKey(r.Instrument, r.Version), errDocuments)
 	}
 	col := &columns{
 		round: r, instrument: in, layouts: map[string][]int{strconv.Itoa(r.Version): nil},
@@ -189,7 +189,7 @@ func (col *columns) layout(c *survey.Catalogue, version, answers string) (string
 		}
 		in := c.Instruments[survey.InstrumentKey(col.round.Instrument, v)]
 		if in == nil {
-			return "", fmt.Errorf("instrument %s is missing", survey.InstrumentKey(col.round.Instrument, v))
+			return "", fmt.Errorf("instrument %s: %w", survey.InstrumentKey(col.round.Instrument, v), errDocuments)
 		}
 		for _, item := range col.instrument.Items() {
 			at, ok := in.ItemIndex(item.ID)
