@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -142,6 +144,11 @@ func openMongo(ctx context.Context, uri string, opt MongoOptions, timing mongoTi
 	name := parsed.Database
 	if name == "" {
 		name = mongoDatabase
+	}
+	if slices.Contains([]string{"local", "admin", "config"}, strings.ToLower(name)) {
+		// What is in local is on one member alone, whatever majority is asked for.
+		return nil, errors.Join(fmt.Errorf("%w: the database %s belongs to the server; name one of your own in SIPAS_MONGODB_URI (mongodb://host/sipas, and ?authSource=admin for the user)", ErrSetup, name),
+			client.Disconnect(context.WithoutCancel(ctx)))
 	}
 	m.db = client.Database(name)
 	m.meta = m.db.Collection(mongoMeta)

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -64,6 +65,7 @@ func TestMongoSetup(t *testing.T) {
 		{name: "lone server", uri: lone.URI(), err: ErrSetup, want: []string{"lone server", "--replSet", "rs.initiate()"}},
 		{name: "lone server for a set", uri: lone.URI() + "&replicaSet=rs0", err: ErrSetup, want: []string{"lone server", "--replSet", "rs.initiate()"}},
 		{name: "another set", uri: strings.Replace(single.URI(), name, "rs0", 1), err: ErrSetup, want: []string{"replicaSet=", name}},
+		{name: "database of one member alone", uri: regexp.MustCompile(`/[^/?]+\?`).ReplaceAllString(single.URI(), "/Local?"), err: ErrSetup, want: []string{"belongs to the server", "/sipas"}},
 		{name: "clock ahead", uri: single.URI(), clock: 2 * time.Hour, err: ErrSetup, want: []string{"clock", "2h0m0s ahead", "NTP"}},
 		{name: "clock behind", uri: single.URI(), clock: -2 * time.Hour, err: ErrSetup, want: []string{"clock", "2h0m0s behind", "NTP"}},
 		{name: "old server", uri: "mongodb://root:old-pa55word@" + old + "/sipas", err: ErrSetup, want: []string{"too old", "6.0"}},
