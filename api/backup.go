@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"sipas/api/store"
 )
@@ -34,17 +35,18 @@ func (c *backupCommand) Run(t *terminal) (err error) {
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	part := c.Out + ".part"
-	f, err := os.OpenFile(part, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	// A name that nobody has, readable by its owner alone.
+	f, err := os.CreateTemp(filepath.Dir(c.Out), filepath.Base(c.Out)+".*.part")
 	if err != nil {
 		return err
 	}
+	part := f.Name()
 	summary, err := c.write(t, f)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return errors.Join(err, os.Remove(part))
 	}
 	if err := os.Rename(part, c.Out); err != nil {
-		return err
+		return errors.Join(err, os.Remove(part))
 	}
 	_, err = fmt.Fprintf(t.stdout, "%s: %s\n", c.Out, describeBackup(summary))
 	return err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"sipas/api/store"
@@ -31,17 +32,18 @@ func (c *exportCommand) Run(t *terminal) (err error) {
 		return err
 	}
 	// An export that was cut must not look like a whole one.
-	part := c.Out + ".part"
-	f, err := os.OpenFile(part, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	// A name that nobody has, readable by its owner alone.
+	f, err := os.CreateTemp(filepath.Dir(c.Out), filepath.Base(c.Out)+".*.part")
 	if err != nil {
 		return err
 	}
+	part := f.Name()
 	n, err := export(t.ctx, f, source, c.Round)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return errors.Join(err, os.Remove(part))
 	}
 	if err := os.Rename(part, c.Out); err != nil {
-		return err
+		return errors.Join(err, os.Remove(part))
 	}
 	_, err = fmt.Fprintf(t.stderr, "%d answers in %s\n", n, c.Out)
 	return err

@@ -47,6 +47,8 @@ const (
 	backupErased = PageSize
 	// backupLine is the longest line that is written, or read: one document.
 	backupLine = 64 << 20
+	// backupHeaderLine is the longest header.
+	backupHeaderLine = 4 << 10
 )
 
 // setKeys holds random keys that are destroyed to make what they protect
@@ -108,8 +110,8 @@ type frame struct {
 	Header    *backupHeader    `json:"header,omitempty"`
 	Log       string           `json:"log,omitempty"`
 	Fields    []backupField    `json:"fields,omitempty"`
-	Entries   []backupEntry    `json:"entries,omitempty"`
-	Erased    []backupID       `json:"erased,omitempty"`
+	Entries   backupEntries    `json:"entries,omitempty"`
+	Erased    backupIDs        `json:"erased,omitempty"`
 	Set       string           `json:"set,omitempty"`
 	Documents []backupDocument `json:"documents,omitempty"`
 	Footer    *backupFooter    `json:"footer,omitempty"`
@@ -145,6 +147,45 @@ type backupFooter struct {
 	Logs   map[string]LogCount `json:"logs"`
 	Sets   map[string]int64    `json:"sets"`
 	SHA256 string              `json:"sha256"`
+}
+
+// backupEntries and backupIDs are lists that are refused before they grow: a
+// small file can unpack to a frame of millions of nothings.
+type (
+	backupEntries []backupEntry
+	backupIDs     []backupID
+)
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (l *backupEntries) UnmarshalJSON(text []byte) (err error) {
+	*l, err = atMost[backupEntry](text, backupPage)
+	return err
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (l *backupIDs) UnmarshalJSON(text []byte) (err error) {
+	*l, err = atMost[backupID](text, backupErased)
+	return err
+}
+
+// atMost reads an array of no more than most elements.
+func atMost[T any](text []byte, most int) ([]T, error) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	if _, err := d.Token(); err != nil {
+		return nil, err
+	}
+	list := []T{}
+	for d.More() {
+		if len(list) == most {
+			return nil, fmt.Errorf("a list of more than %d", most)
+		}
+		var v T
+		if err := d.Decode(&v); err != nil {
+			return nil, err
+		}
+		list = append(list, v)
+	}
+	return list, nil
 }
 
 // backupID is an ID of a log, 32 hexadecimal digits as text.

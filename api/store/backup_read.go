@@ -146,6 +146,10 @@ func (m *frameMAC) check(line, body []byte) error {
 // parseHeader reads the first line of a backup. Without a secret there is no
 // MAC.
 func parseHeader(line []byte, secret *Secret) (BackupFrame, *frameMAC, error) {
+	// Before its MAC can be checked, nothing large is read.
+	if len(line) > backupHeaderLine {
+		return BackupFrame{}, nil, fmt.Errorf("%w: it has no header", ErrBackup)
+	}
 	f, err := parseFrame(line, nil)
 	if err != nil {
 		return f, nil, err
