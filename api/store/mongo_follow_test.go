@@ -394,6 +394,79 @@ func TestMongoCopyUnderWay(t *testing.T) {
 	}
 }
 
+// TestMongoGivenUp: a batch that nobody waits for any more is given up, and the writer with it.
+func TestMongoGivenUp(t *testing.T) {
+	m := openTestMongo(t)
+	l, err := m.log(testLog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := newMongoAppender(l)
+	before := a.at.writer
+	no := func() bool { return false }
+	if err := a.settle(no, no, func(context.Context) error { return context.DeadlineExceeded }); err == nil {
+		t.Fatal("a batch without an outcome has none")
+	}
+	if a.at.writer == before || a.at.batch != 0 {
+		t.Errorf("the next batch is %+v, as if the outcome of the last were known", a.at)
+	}
+}
+
+// TestMongoRoundBetween: a follower that looked at the rounds after a new one, but read before it, has not covered it.
+func TestMongoRoundBetween(t *testing.T) {
+	timing := defaultMongoTiming
+	timing.watch = time.Hour
+	m, err := openMongo(t.Context(), mongotest.URI(t), MongoOptions{}, timing)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	l, err := m.log(testLog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := watch(t, m)
+	w.read()
+	mustAppend(t, m, testEntries(0, 3)...)
+	look, err := l.look(t.Context())
+	if err == nil {
+		err = l.strip(t.Context(), look)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := w.f.(*mongoFollower)
+	f.covered, f.next = look.round-1, look.round
+	if _, err := f.Next(t.Context()); !errors.Is(err, ErrCursorGone) {
+		t.Errorf("%v, want %v", err, ErrCursorGone)
+	}
+}
+
+// TestMongoRoundsOfTwo: of two servers that clean, the one that comes late with an older round does not put the counter
+// back.
+func TestMongoRoundsOfTwo(t *testing.T) {
+	m := openTestMongo(t)
+	mustAppend(t, m, testEntries(0, 3)...)
+	l, err := m.log(testLog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var looks [2]*mongoLook
+	for i := range looks {
+		if looks[i], err = l.look(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, look := range []*mongoLook{looks[1], looks[0]} {
+		if err := l.strip(t.Context(), look); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r, err := l.rounds(t.Context()); err != nil || r.Cleaned != looks[1].round {
+		t.Errorf("%+v, %v, want cleaned %d", r, err, looks[1].round)
+	}
+}
+
 // TestMongoFirstAppendWhileClosing: an append that comes when nothing is started any more does not wait for ever.
 func TestMongoFirstAppendWhileClosing(t *testing.T) {
 	m := openTestMongo(t)
