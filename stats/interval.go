@@ -26,6 +26,10 @@ const (
 	logitMinRarer     = 10
 )
 
+// compositeMinRarer is from how many respondents on the rarer side on a composite keeps its degrees of
+// freedom.
+const compositeMinRarer = 20
+
 // zeroSE is the standard error of a share below which it is rounding noise around 0.
 const zeroSE = 1e-9
 
@@ -178,6 +182,9 @@ func ShareInterval(p, se float64, n int, df, level float64) (iv Interval, method
 // everything (p exactly 0 or 1) it is Wilson's on the n respondents. There is no effective sample size
 // here: p(1−p)/se² counts neither people nor answers of a mean of many shares.
 //
+// With fewer than 20 respondents' worth of answers on the rarer side, t has the degrees of freedom of
+// compositeDF.
+//
 // It reports false, with NaN limits, where the design gives no error: df ≤ 0, n ≤ 0, or a p or se that
 // is not a number; and for p outside [0, 1].
 func CompositeInterval(p, se float64, n int, df, level float64) (iv Interval, method string, ok bool) {
@@ -188,6 +195,31 @@ func CompositeInterval(p, se float64, n int, df, level float64) (iv Interval, me
 		iv = WilsonInterval(p, float64(n), level)
 		return iv, MethodWilson, !math.IsNaN(iv.Low)
 	}
-	iv, ok = LogitInterval(p, se, df, level)
+	iv, ok = LogitInterval(p, se, compositeDF(p, n, df), level)
 	return iv, MethodLogit, ok
+}
+
+// compositeDF returns the degrees of freedom df of a composite, reduced where its variance hangs on
+// few answers: an estimated variance has the relative variance 2/df where PSU totals are normal, and
+// k/n more where single respondents have the excess kurtosis k. That of one share is
+// (1 − 6pq)/pq, q = 1−p; a mean of items that one person answers alike has no more. So
+//
+//	1/df* = 1/df + max(0, 1 − 6pq)/(2·n·pq)
+//
+// with p from two satisfied and two other respondents more, as the rare answers that are missing by
+// chance would tell most. From compositeMinRarer rare answers on it is df itself: the part is small.
+//
+// Without it 95% intervals of indices near 0.95 held the truth in 92% of simulated rounds (`sipas
+// study`, scenario high), and hold it in 94% to 97% with it.
+//
+// Sources: Satterthwaite 1946 for degrees of freedom by the variance of a variance; Cramér 1946, 27.4,
+// for the latter; Agresti & Coull 1998 for the two and two.
+func compositeDF(p float64, n int, df float64) float64 {
+	people := float64(n)
+	if people*math.Min(p, 1-p) >= compositeMinRarer {
+		return df
+	}
+	p = (people*p + 2) / (people + 4)
+	pq := p * (1 - p)
+	return 1 / (1/df + math.Max(0, 1-6*pq)/(2*people*pq))
 }

@@ -111,3 +111,30 @@ func TestCompositeInterval(t *testing.T) {
 		t.Errorf("nobody: %v %v", iv, ok)
 	}
 }
+
+// With few answers on the rarer side the interval of a composite is wider than the logit interval.
+func TestCompositeIntervalOfFew(t *testing.T) {
+	for _, c := range []struct {
+		p    float64
+		n    int
+		df   float64
+		want float64 // degrees of freedom, by hand from the formula
+	}{
+		{0.95, 400, 40, 40}, // 20 on the rarer side
+		{0.90, 100, 20, 1 / (1/20. + 0.3875739645/20.4142011834)}, // p 92/104
+		{0.05, 60, 39, 1 / (1/39. + 0.5678710938/8.642578125)},    // p 5/64
+		{0.70, 40, 20, 20}, // 6·p·q > 1
+	} {
+		iv, method, ok := CompositeInterval(c.p, 0.02, c.n, c.df, 0.95)
+		want, _ := LogitInterval(c.p, 0.02, c.want, 0.95)
+		if !ok || method != MethodLogit || !near(iv.Low, want.Low, 1e-6) || !near(iv.High, want.High, 1e-6) {
+			t.Errorf("p %v, n %d, df %v: %v %s, want %v", c.p, c.n, c.df, iv, method, want)
+		}
+	}
+	// The more are satisfied, the closer to the interval of all, not further away.
+	all, _, _ := CompositeInterval(1, 0, 30, 20, 0.95)
+	nearly, _, _ := CompositeInterval(0.983, 0.012, 30, 20, 0.95)
+	if nearly.Low < all.Low-0.02 {
+		t.Errorf("nearly unanimous %v, unanimous %v", nearly, all)
+	}
+}

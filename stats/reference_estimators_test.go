@@ -285,7 +285,11 @@ func refIndex(c *refCase) (any, error) {
 	}
 	index["ci_logit"] = noInterval
 	if score.Op != "" {
-		index["ci_logit"], _, _ = CompositeInterval(e.Index.Value, index["se"].(float64), e.Index.N, e.Index.DF, opt.Level)
+		iv, ok := LogitInterval(e.Index.Value, index["se"].(float64), e.Index.DF, opt.Level)
+		if !ok { // unanimous
+			iv, _, _ = CompositeInterval(e.Index.Value, index["se"].(float64), e.Index.N, e.Index.DF, opt.Level)
+		}
+		index["ci_logit"] = iv
 	}
 	return object{
 		"n": e.Index.N, "df": e.Index.DF, "items": items, "factors": byFactor,
