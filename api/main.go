@@ -42,6 +42,7 @@ type cli struct {
 	Backup  backupCommand  `cmd:"" help:"Write everything into one file, while the service runs."`
 	Restore restoreCommand `cmd:"" help:"Bring back what a backup holds."`
 	Verify  verifyCommand  `cmd:"" help:"Prove that the store holds together and reports agree with it, or that a backup is whole."`
+	Study   studyCommand   `cmd:"" help:"Simulate rounds whose truth is known and print how often the intervals hold it."`
 	Seed    seedCommand    `cmd:"" help:"Load instruments, units, desks, rounds and populations."`
 	Desks   desksCommand   `cmd:"" help:"List the desks with their codes and the sheets to print."`
 	Token   tokenCommand   `cmd:"" help:"Create, list and revoke access tokens."`

@@ -142,11 +142,15 @@ func (s *Simulation) drawUnit(rng *rand.Rand, u int, desks []int, fields map[str
 			n = max(n, smallestCell)
 			s.returned = append(s.returned, returned{u, f, g.name, int(n)})
 			for _, d := range serving[f] {
-				s.cells = append(s.cells, cell{
+				c := cell{
 					unit: u, desk: d, field: f, filing: g.name,
 					effect: m.effect + deskEffect[d] + fields[f].effect + g.effect,
 					size:   n / float64(len(serving[f])), willing: m.willing * fields[f].willing * g.willing,
-				})
+				}
+				if s.params.EvenResponse {
+					c.willing = 1
+				}
+				s.cells = append(s.cells, c)
 			}
 		}
 	}

@@ -45,6 +45,9 @@ type Params struct {
 	// like whoever does not, and the truth can be recovered; no weighting
 	// recovers it otherwise.
 	ResponseSlope float64
+	// EvenResponse makes people answer equally often whatever the unit, field and
+	// filing channel: unweighted figures are then right too.
+	EvenResponse bool
 
 	// Kiosk and Paper are the shares of these channels; the rest is qr.
 	Kiosk, Paper float64

@@ -155,6 +155,10 @@ type Record struct {
 	Erased bool
 }
 
+// RecordOf is the record of a response that is not stored, as it would be read
+// back.
+func RecordOf(r *survey.Response) Record { return Record{entry: responseEntry(r)} }
+
 // ID returns the response's id.
 func (r Record) ID() survey.ID { return r.entry.ID }
 
