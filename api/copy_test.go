@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"sipas/api/store"
+	"sipas/api/store/mongotest"
 	"sipas/seeds"
 	"sipas/survey"
 )
@@ -108,6 +109,31 @@ func TestCopyCommand(t *testing.T) {
 	mustSipas(t, "copy", "--from", from, "--to", third)
 	if readFile(t, third, "secret.key") != secret {
 		t.Error("the folder is not complete by itself")
+	}
+}
+
+// Into a MongoDB and back: the service shows the same, and so does the folder
+// that comes out.
+func TestCopyCommandThroughMongoDB(t *testing.T) {
+	uri := mongotest.Start(t, mongotest.Options{Nodes: 1}).URI()
+	from, to := t.TempDir(), filepath.Join(t.TempDir(), "new")
+	seedAnswers(t, from, 1000)
+	secret := strings.TrimSpace(readFile(t, from, "secret.key"))
+	for _, locations := range [][2]string{{from, uri}, {uri, to}} {
+		out := mustSipas(t, "copy", "--from", locations[0], "--to", locations[1], "--secret", secret)
+		if !strings.Contains(out, "report "+seeds.DemoRound) || !strings.Contains(out, "wrote 1000 answers and exclusions, 20 withdrawals") || strings.Contains(out, "NO") {
+			t.Errorf("copied to %s:\n%s", locationName(locations[1]), out)
+		}
+	}
+	var reports []string
+	for _, where := range [][]string{{"--data", from}, {"--mongodb-uri", uri, "--secret", secret}, {"--data", to}} {
+		reports = append(reports, mustSipas(t, append([]string{"report", "--round", seeds.DemoRound, "--by", "unit", "--format", "json"}, where...)...))
+	}
+	if reports[0] != reports[1] || reports[0] != reports[2] {
+		t.Error("the reports differ")
+	}
+	if out := mustSipas(t, "verify", "--mongodb-uri", uri, "--secret", secret); !strings.Contains(out, "everything agrees") {
+		t.Errorf("verify:\n%s", out)
 	}
 }
 

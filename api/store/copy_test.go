@@ -531,3 +531,26 @@ func TestCanonicalJSON(t *testing.T) {
 		t.Errorf("%s and %s look the same", x, y)
 	}
 }
+
+// A walk whose context ended does not look like one that came to the end of the
+// log.
+func TestPagerIsCut(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	read := 0
+	pages := newPager(ctx, func(id *ID) ID { return *id }, func(ID) ([]ID, error) {
+		if read++; read == 3 {
+			cancel()
+		}
+		return []ID{{1}}, nil
+	})
+	for {
+		id, err := pages.peek()
+		if id == nil {
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("it ended with %v", err)
+			}
+			return
+		}
+		pages.at++
+	}
+}
