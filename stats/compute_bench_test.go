@@ -82,6 +82,8 @@ func benchReport(b *testing.B, plan *Plan, rows ...*Rows) {
 	}
 	b.ReportMetric(float64(size)/float64(answers), "B/answer")
 	b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N), "ms/op")
+	// Equal at 1,000,000 and 10,000,000 answers: the time is linear.
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(answers), "ns/answer")
 }
 
 // BenchmarkReport1M is the report of issue 4: 1,000,000 answers x 22 items, 200
@@ -129,6 +131,24 @@ func BenchmarkReport1M(b *testing.B) {
 		}
 		benchReport(b, &p, rows)
 	})
+}
+
+// TestComputeAllocatesNothingPerAnswer: what a report allocates belongs to groups, desks and cells, which the
+// benchmark's round has the same number of whatever the number of answers.
+func TestComputeAllocatesNothingPerAnswer(t *testing.T) {
+	allocations := func(answers int) float64 {
+		plan, rows := benchRound(answers)
+		return testing.AllocsPerRun(3, func() {
+			if _, err := Compute(plan, rows); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	few, many := allocations(100_000), allocations(300_000)
+	t.Logf("%v allocations for 100,000 answers, %v for 300,000", few, many)
+	if many-few > 2000 {
+		t.Errorf("200,000 answers more take %v allocations more", many-few)
+	}
 }
 
 // BenchmarkReport10M needs 1 GB and half a minute to prepare: set
