@@ -283,6 +283,9 @@ func TestStoreAway(t *testing.T) {
 		if name == "form" && (!strings.Contains(a.body, "vẫn còn đây") || !strings.Contains(a.body, form.Get("id"))) {
 			t.Error("the form lost what was typed, or its id")
 		}
+		if name == "withdraw" && (!strings.Contains(a.body, "Chưa rõ phiếu đã rút được chưa") || !strings.Contains(a.body, `value="`+e.store.Receipt(survey.ID{1})+`"`)) {
+			t.Errorf("a withdrawal that may have happened or not, and its code: %s", a.body)
+		}
 	}
 	if !strings.Contains(e.log.String(), "disk full") {
 		t.Error("the log does not say why")

@@ -2,6 +2,7 @@ package web
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -11,7 +12,19 @@ import (
 
 // showWithdrawal asks for a receipt code.
 func (s *Server) showWithdrawal(r *request) error {
-	return s.render(r, fiber.StatusOK, "withdraw", s.newPage(r, s.texts.say(r.language(), "withdraw.title"), nil))
+	return s.renderWithdrawal(r, fiber.StatusOK, &withdrawal{})
+}
+
+// withdrawal is the data of page/withdraw.html.
+type withdrawal struct {
+	Code string
+	// Unsure: the store did not say whether it erased the answer, and the code
+	// should be sent again.
+	Unsure bool
+}
+
+func (s *Server) renderWithdrawal(r *request, status int, w *withdrawal) error {
+	return s.render(r, status, "withdraw", s.newPage(r, s.texts.say(r.language(), "withdraw.title"), w))
 }
 
 // withdraw erases the answer with a receipt code. Whoever guesses codes learns
@@ -25,7 +38,12 @@ func (s *Server) withdraw(r *request) error {
 	case errors.Is(err, store.ErrNotFound):
 		return s.render(r, fiber.StatusOK, "message", s.messagePage(r, "not_arrived"))
 	}
-	return err
+	if failureOf(err).code != codeUnavailable {
+		return err
+	}
+	s.logFailure(r, err)
+	r.Set(fiber.HeaderRetryAfter, strconv.Itoa(retryAfter))
+	return s.renderWithdrawal(r, fiber.StatusServiceUnavailable, &withdrawal{Code: receipt, Unsure: true})
 }
 
 // message is the data of page/message.html.
