@@ -94,6 +94,7 @@ func TestLog(t *testing.T) {
 	secret := "mot-cau-tra-loi-rieng"
 	a := e.post(submission(t, func(m map[string]any) { m["comment"] = secret }), e.tokens[store.RightSubmit])
 	o := a.outcome(t)
+	open := e.post(submission(t, nil), "")
 	v := formValues(e, testDesk)
 	v.Set("comment", secret)
 	page := e.do(call{method: "POST", path: "/s/" + testDesk + "?fbclid=" + secret, body: v.Encode(), contentType: typeForm, header: map[string]string{"User-Agent": secret, "X-Forwarded-For": "203.0.113.9"}})
@@ -109,6 +110,11 @@ func TestLog(t *testing.T) {
 	log := e.log.String()
 	if !regexp.MustCompile(`time=\S+:\d\d(\.000)?(Z|[+-]\d\d:\d\d) level=INFO msg=request method=POST route=/s/\{desk\} status=200 duration=(0s|\d+ms) request_id=` + page.header.Get("X-Request-Id")).MatchString(log) {
 		t.Errorf("no line for the form: %s", log)
+	}
+	for _, id := range []string{a.header.Get("X-Request-Id"), open.header.Get("X-Request-Id")} {
+		if !regexp.MustCompile(`time=\S+:\d\d(\.000)?(Z|[+-]\d\d:\d\d) level=INFO msg=request method=POST route=/api/v1/responses status=201 duration=(0s|\d+ms) request_id=` + id + "\n").MatchString(log) {
+			t.Errorf("no line, or one that says too much, for an answer to the API: %s", log)
+		}
 	}
 	for what, bad := range map[string]string{"an answer": secret, "a method": "BREW", "a token": e.tokens[store.RightSubmit], "an id": o.ID, "a receipt": o.Receipt, "a form's id": v.Get("id"),
 		"an address": "127.0.0.1", "a forwarded address": "203.0.113.9", "a ticket": link.Query().Get("t"), "a desk": testDesk + " ", "a query": "fbclid"} {

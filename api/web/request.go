@@ -98,20 +98,21 @@ func (s *Server) newRequestID() string {
 // logAccess writes one line a request. No address, no path with a code in it,
 // no query and no body: nothing that says who answered or what. On citizens'
 // routes the size is left out, which would tell the desk, and the time is no
-// finer than the second.
+// finer than the second; and where programs hand in what citizens said.
 func (s *Server) logAccess(r *request, started time.Time) {
 	if !s.cfg.Log.Enabled(context.Background(), slog.LevelInfo) {
 		return
 	}
 	now := time.Now()
 	took := now.Sub(started).Round(time.Millisecond)
-	if r.route.citizen {
+	coarse := r.route.citizen || r.route.access == optional
+	if coarse {
 		now = now.Truncate(time.Second)
 	}
 	line := slog.NewRecord(now, slog.LevelInfo, "request", 0)
 	line.AddAttrs(slog.String("method", r.route.method), slog.String("route", r.route.pattern),
 		slog.Int("status", r.Response().StatusCode()), slog.Duration("duration", took))
-	if !r.route.citizen && !r.Response().IsBodyStream() { // a stream has not begun, and may not be read here
+	if !coarse && !r.Response().IsBodyStream() { // a stream has not begun, and may not be read here
 		line.AddAttrs(slog.Int("bytes", len(r.Response().Body())))
 	}
 	line.AddAttrs(slog.String("request_id", r.id))
