@@ -22,11 +22,13 @@ import (
 
 var (
 	// ErrBackup: a file is no backup, was cut, or was altered.
-	ErrBackup = errors.New("store: not a whole, unaltered backup")
+	ErrBackup = errors.New("not a whole, unaltered backup")
 	// ErrForeignBackup: a backup was made under another root secret. Its answers
 	// would never be recognised again.
-	ErrForeignBackup = errors.New("store: backup of another installation")
+	ErrForeignBackup = errors.New("backup of another installation")
 )
+
+var errNoBackup = fmt.Errorf("%w: this is no SIPAS backup", ErrBackup)
 
 // BackupKind says what a frame of a backup holds.
 type BackupKind uint8
@@ -64,7 +66,7 @@ func ReadBackup(r io.Reader, secret *Secret, each func(BackupFrame) error) (Back
 func readBackup(r io.Reader, secret *Secret, digests bool, each func(BackupFrame) error) (BackupSummary, error) {
 	gz, err := gzip.NewReader(r)
 	if err != nil {
-		return BackupSummary{}, fmt.Errorf("%w: %w", ErrBackup, err)
+		return BackupSummary{}, unreadable(err)
 	}
 	b := &backupReader{secret: secret, digests: digests, sum: sha256.New(), summary: BackupSummary{Logs: map[string]LogCount{}, Sets: map[string]int64{}}}
 	if digests {
@@ -75,21 +77,35 @@ func readBackup(r io.Reader, secret *Secret, digests bool, each func(BackupFrame
 	lines.Split(wholeLines)
 	for lines.Scan() {
 		f, err := b.next(lines.Bytes())
+		if err != nil && b.frames > 0 {
+			err = fmt.Errorf("frame %d: %w", b.frames, err)
+		}
 		if err == nil && each != nil {
 			err = each(f)
 		}
 		if err != nil {
-			return b.summary, fmt.Errorf("frame %d: %w", b.frames, err)
+			return b.summary, err
 		}
 		b.frames++
 	}
 	if err := lines.Err(); err != nil {
-		return b.summary, fmt.Errorf("%w: after frame %d: %w", ErrBackup, b.frames, err)
+		return b.summary, unreadable(err)
 	}
 	if !b.ended {
-		return b.summary, fmt.Errorf("%w: it was cut after frame %d", ErrBackup, b.frames)
+		return b.summary, unreadable(io.ErrUnexpectedEOF)
 	}
 	return b.summary, nil
+}
+
+// unreadable says why the bytes of a backup gave no more frames.
+func unreadable(err error) error {
+	switch {
+	case errors.Is(err, gzip.ErrHeader), errors.Is(err, bufio.ErrTooLong), err == io.EOF: // an empty file
+		return errNoBackup
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("%w: it was cut short", ErrBackup)
+	}
+	return fmt.Errorf("%w: %w", ErrBackup, err)
 }
 
 // wholeLines splits into lines with their newlines; a last one without it was
@@ -148,14 +164,11 @@ func (m *frameMAC) check(line, body []byte) error {
 func parseHeader(line []byte, secret *Secret) (BackupFrame, *frameMAC, error) {
 	// Before its MAC can be checked, nothing large is read.
 	if len(line) > backupHeaderLine {
-		return BackupFrame{}, nil, fmt.Errorf("%w: it has no header", ErrBackup)
+		return BackupFrame{}, nil, errNoBackup
 	}
 	f, err := parseFrame(line, nil)
-	if err != nil {
-		return f, nil, err
-	}
-	if f.Kind != BackupHeader || f.N != 0 {
-		return f, nil, fmt.Errorf("%w: it has no header", ErrBackup)
+	if err != nil || f.Kind != BackupHeader || f.N != 0 {
+		return f, nil, errNoBackup
 	}
 	if f.Header.Format > backupFormat {
 		return f, nil, fmt.Errorf("%w: the backup has format %d and was made by version %s; this program reads up to format %d", ErrNewerFormat, f.Header.Format, f.Header.Program, backupFormat)
