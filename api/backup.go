@@ -80,10 +80,13 @@ func receiveBackup(ctx context.Context, c *client, w io.Writer) (store.BackupSum
 	return summary, errors.Join(err, body.Close())
 }
 
+// backupTimeLayout is how the time is told at which a backup was made.
+const backupTimeLayout = "2006-01-02 15:04:05 UTC"
+
 func describeBackup(s store.BackupSummary) string {
 	r := s.Responses()
 	return fmt.Sprintf("backup %s of %s, %d answers, %d withdrawn, %d staff documents",
-		s.ID, s.Made.Format("2006-01-02 15:04:05 UTC"), r.Entries, r.Erased, s.Documents())
+		s.ID, s.Made.Format(backupTimeLayout), r.Entries, r.Erased, s.Documents())
 }
 
 // verifyBackupFile proves that a file is a whole backup, and with the root

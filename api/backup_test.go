@@ -51,7 +51,7 @@ func TestBackupRestoreCommands(t *testing.T) {
 	if code, _, stderr := sipas(t, "backup", "--data", from, "--out", file); code != 1 || !strings.Contains(stderr, "--force") {
 		t.Errorf("over a file: %d %s", code, stderr)
 	}
-	mustSipas(t, "backup", "--data", from, "--out", file, "--force")
+	said := mustSipas(t, "backup", "--data", from, "--out", file, "--force")
 	piped := mustSipas(t, "backup", "--data", from, "--out", "-")
 	if _, err := store.ReadBackup(strings.NewReader(piped), nil, nil); err != nil {
 		t.Errorf("the one on standard output: %v", err)
@@ -62,7 +62,10 @@ func TestBackupRestoreCommands(t *testing.T) {
 
 	to := newFolder(t, from)
 	out = mustSipas(t, "restore", "--data", to, "--file", file)
-	for _, want := range []string{"answers: 1980 stored, 0 there before, 0 withdrawn, 0 in conflict", "An, Sở Nội vụ", "revoke"} {
+	_, made, _ := strings.Cut(said, " of ")
+	made, _, _ = strings.Cut(made, ", ")
+	for _, want := range []string{"answers: 1980 stored, 0 there before, 0 withdrawn, 0 in conflict", "An, Sở Nội vụ", "revoke",
+		"answers withdrawn after " + made + " are back", "--merge --tombstones"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("restore did not say %q:\n%s", want, out)
 		}
@@ -73,7 +76,7 @@ func TestBackupRestoreCommands(t *testing.T) {
 	if code, _, stderr := sipas(t, "restore", "--data", to, "--file", file); code != 1 || !strings.Contains(stderr, "--merge") {
 		t.Errorf("a second time: %d %s", code, stderr)
 	}
-	if out := mustSipas(t, "restore", "--data", to, "--file", file, "--merge"); !strings.Contains(out, "0 stored, 1980 there before") {
+	if out := mustSipas(t, "restore", "--data", to, "--file", file, "--merge"); !strings.Contains(out, "0 stored, 1980 there before") || strings.Contains(out, "are back") {
 		t.Errorf("merged: %s", out)
 	}
 	// What was withdrawn since, by word of a newer backup and of the old store.
@@ -92,7 +95,9 @@ func TestBackupRestoreCommands(t *testing.T) {
 	mustSipas(t, "backup", "--data", from, "--out", newer)
 	for _, source := range []string{newer, from} {
 		to := newFolder(t, from)
-		if out := mustSipas(t, "restore", "--data", to, "--file", file, "--tombstones", source); !strings.Contains(out, "1979 stored, 0 there before, 1 withdrawn") {
+		out := mustSipas(t, "restore", "--data", to, "--file", file, "--tombstones", source)
+		// Only the store knows of all.
+		if !strings.Contains(out, "1979 stored, 0 there before, 1 withdrawn") || strings.Contains(out, "are back") != (source == newer) {
 			t.Errorf("with the withdrawals of %s: %s", source, out)
 		}
 		withStore(t, to, func(st *store.Store) {
@@ -100,6 +105,10 @@ func TestBackupRestoreCommands(t *testing.T) {
 				t.Errorf("an answer that was withdrawn came back: %v", err)
 			}
 		})
+	}
+	// As the warning says.
+	if out := mustSipas(t, "restore", "--data", to, "--file", file, "--merge", "--tombstones", newer); !strings.Contains(out, "0 stored, 1979 there before, 1 withdrawn") {
+		t.Errorf("once more with the withdrawals: %s", out)
 	}
 	// A conflict: everything else is in place, and the exit code says so.
 	conflicting := newFolder(t, from)
@@ -131,6 +140,10 @@ func TestRestoreRefused(t *testing.T) {
 	if err := os.WriteFile(cut, []byte(readFile(t, file)[:1000]), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	text, empty := filepath.Join(t.TempDir(), "text"), filepath.Join(t.TempDir(), "empty")
+	if err := errors.Join(os.WriteFile(text, []byte("no backup at all"), 0o600), os.WriteFile(empty, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
 	foreign := t.TempDir()
 	mustSipas(t, "seed", "--data", foreign, "--set", "province")
 	same := newFolder(t, from)
@@ -139,8 +152,11 @@ func TestRestoreRefused(t *testing.T) {
 		want string
 	}{
 		"no secret":            {[]string{"--data", filepath.Join(t.TempDir(), "new"), "--file", file}, "no root secret"},
-		"foreign":              {[]string{"--data", foreign, "--file", file, "--merge"}, "another installation"},
-		"cut":                  {[]string{"--data", same, "--file", cut}, "not a whole, unaltered backup"},
+		"foreign":              {[]string{"--data", foreign, "--file", file, "--merge"}, "sipas: backup of another installation: "},
+		"cut":                  {[]string{"--data", same, "--file", cut}, "not a whole, unaltered backup: it was cut short\n"},
+		"text":                 {[]string{"--data", same, "--file", text}, text + ": not a whole, unaltered backup: this is no SIPAS backup\n"},
+		"empty":                {[]string{"--data", same, "--file", empty}, empty + ": not a whole, unaltered backup: this is no SIPAS backup\n"},
+		"neither":              {[]string{"--data", filepath.Join(t.TempDir(), "new"), "--file", file + "x"}, "no such file"},
 		"no file":              {[]string{"--data", same, "--file", file + "x"}, "no such file"},
 		"cut tombstones":       {[]string{"--data", same, "--file", file, "--tombstones", cut}, "not a whole, unaltered backup"},
 		"tombstones nowhere":   {[]string{"--data", same, "--file", file, "--tombstones", file + "x"}, "no such file"},

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"sipas/api/store"
 )
@@ -24,6 +25,15 @@ type restoreCommand struct {
 // Run restores a backup and tells what became of it. A conflict ends it with
 // exit code 1, when everything else is in place.
 func (c *restoreCommand) Run(t *terminal) error {
+	// First of all: without a backup nothing else is worth asking for.
+	made, err := backupTime(t.ctx, c.File)
+	if err != nil {
+		return err
+	}
+	until, everything, err := c.withdrawnUntil(t.ctx, made)
+	if err != nil {
+		return err
+	}
 	restore := c.direct
 	if c.URL != "" {
 		restore = c.through
@@ -42,6 +52,10 @@ func (c *restoreCommand) Run(t *terminal) error {
 	if len(summary.Tokens) > 0 {
 		fmt.Fprintf(t.stdout, "access tokens that came back; revoke again those that were revoked since the backup (sipas token revoke --name …):\n  %s\n", strings.Join(summary.Tokens, "\n  "))
 	}
+	// Where some of them were before, those withdrawn there stay withdrawn.
+	if r.Stored+r.Duplicate > 0 && !everything && (!c.Merge || r.Duplicate == 0) {
+		fmt.Fprintf(t.stdout, "answers withdrawn after %s are back; if you have a newer backup or the lost store, run again with --merge --tombstones …\n", until.Format(backupTimeLayout))
+	}
 	if n := summary.Conflicting(); n > 0 {
 		fmt.Fprintf(t.stderr, "sipas: %d entries of the backup say other than those under the same id, which stay:\n", n)
 		for _, id := range summary.Conflicts {
@@ -51,6 +65,43 @@ func (c *restoreCommand) Run(t *terminal) error {
 	}
 	return nil
 }
+
+// withdrawnUntil returns until when the withdrawals are known, by a backup made
+// then and those that --tombstones names; everything when a store is among them.
+func (c *restoreCommand) withdrawnUntil(ctx context.Context, made time.Time) (until time.Time, everything bool, err error) {
+	until = made
+	for _, source := range c.Tombstones {
+		if info, err := os.Stat(source); isMongoDB(source) || err == nil && info.IsDir() {
+			everything = true
+			continue
+		}
+		made, err := backupTime(ctx, source)
+		if err != nil {
+			return until, everything, err
+		}
+		if made.After(until) {
+			until = made
+		}
+	}
+	return until, everything, nil
+}
+
+// backupTime reads from the header of a backup when it was made. Nothing is
+// proven by it.
+func backupTime(ctx context.Context, path string) (time.Time, error) {
+	var made time.Time
+	err := readBackup(ctx, path, func(f store.BackupFrame) error {
+		made = f.Header.Made
+		return errRead
+	})
+	if errors.Is(err, errRead) {
+		err = nil
+	}
+	return made, err
+}
+
+// errRead stops reading when enough was read.
+var errRead = errors.New("read")
 
 // direct restores into a store that this process opens.
 func (c *restoreCommand) direct(t *terminal) (summary store.RestoreSummary, err error) {

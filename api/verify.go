@@ -87,9 +87,18 @@ var faultTexts = map[string]string{
 	analysis.FaultDiffers: "answers that reports have otherwise than the store",
 }
 
+// counted says how many of something there are; the word takes an s.
+func counted(n int64, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return fmt.Sprintf("%d %ss", n, word)
+}
+
 func printVerification(w io.Writer, v *analysis.Verification) error {
-	fmt.Fprintf(w, "store: %d answers, %d withdrawn, %d exclusions, %d receipts looked up\n", v.Responses, v.Withdrawn, v.Exclusions, v.Receipts)
-	fmt.Fprintf(w, "reports: %d answers, and %d left out whose round or instrument is missing or does not fit\n", v.Columns, v.LeftOut)
+	fmt.Fprintf(w, "store: %s, %d withdrawn, %s; %s looked up, as a sample\n",
+		counted(v.Responses, "answer"), v.Withdrawn, counted(v.Exclusions, "exclusion"), counted(v.Receipts, "receipt"))
+	fmt.Fprintf(w, "reports: %s, and %d left out whose round or instrument is missing or does not fit\n", counted(v.Columns, "answer"), v.LeftOut)
 	for _, f := range v.Faults {
 		text := faultTexts[f.Kind]
 		if text == "" {

@@ -17,7 +17,7 @@ func TestVerifyCommand(t *testing.T) {
 	data := t.TempDir()
 	seedAnswers(t, data, 1200)
 	out := mustSipas(t, "verify", "--data", data)
-	for _, want := range []string{"store: 1180 answers, 20 withdrawn, 20 exclusions, 2 receipts looked up", "reports: 1180 answers, and 0 left out", "everything agrees"} {
+	for _, want := range []string{"store: 1180 answers, 20 withdrawn, 20 exclusions; 2 receipts looked up, as a sample", "reports: 1180 answers, and 0 left out", "everything agrees"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in:\n%s", want, out)
 		}
@@ -48,7 +48,7 @@ func TestVerifyThroughTheService(t *testing.T) {
 	if _, status, err := submit(http.DefaultClient, url, desk); err != nil || status != http.StatusCreated {
 		t.Fatal(status, err)
 	}
-	if out := mustSipas(t, "verify", "--url", url, "--token", token); !strings.Contains(out, "store: 1 answers") || !strings.Contains(out, "everything agrees") {
+	if out := mustSipas(t, "verify", "--url", url, "--token", token); !strings.Contains(out, "store: 1 answer, 0 withdrawn, 0 exclusions; 1 receipt looked up, as a sample\nreports: 1 answer, ") || !strings.Contains(out, "everything agrees") {
 		t.Errorf("verify through the service:\n%s", out)
 	}
 	if code, _, stderr := sipas(t, "verify", "--data", data); code != 1 || !strings.Contains(stderr, "(serve)") {
