@@ -3,16 +3,9 @@ package store
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
-	"math"
 	"slices"
-	"strconv"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -94,125 +87,6 @@ func (e *CopyConflictError) note(a, b *standing) {
 	}
 }
 
-// same compares two live entries.
-func (s *standing) same(o *standing) bool {
-	return bytes.Equal(s.Digest, o.Digest) && bytes.Equal(s.Receipt, o.Receipt) && slices.Equal(s.Values, o.Values)
-}
-
-// standing is what a log says of one id: a live entry, or an erased one.
-type standing struct {
-	Event
-	// Twice: it was found both live and erased, as happens while it is withdrawn.
-	// It then counts as erased.
-	Twice bool
-}
-
-// standings goes through live and erased ids of a log together, in their order.
-type standings struct {
-	live *pager[Entry]
-	gone *pager[ID]
-	next standing
-	have bool
-}
-
-// newStandings starts at the beginning. It reads ahead until ctx ends.
-func newStandings(ctx context.Context, engine Engine, log *Log) *standings {
-	return &standings{
-		live: newPager(ctx, func(e *Entry) ID { return e.ID }, func(after ID) ([]Entry, error) { return engine.Scan(ctx, log, after, PageSize) }),
-		gone: newPager(ctx, func(id *ID) ID { return *id }, func(after ID) ([]ID, error) { return engine.Tombstones(ctx, log, after, PageSize) }),
-	}
-}
-
-// peek returns the next id, nil at the end; it is valid until skip.
-func (s *standings) peek() (*standing, error) {
-	if s.have {
-		return &s.next, nil
-	}
-	e, err := s.live.peek()
-	if err != nil {
-		return nil, err
-	}
-	id, err := s.gone.peek()
-	if err != nil || e == nil && id == nil {
-		return nil, err
-	}
-	order := 0
-	switch {
-	case id == nil:
-		order = -1
-	case e == nil:
-		order = 1
-	default:
-		order = bytes.Compare(e.ID[:], id[:])
-	}
-	if order <= 0 {
-		s.next = standing{Event: Event{Entry: *e}}
-		s.live.at++
-	}
-	if order >= 0 {
-		s.next = standing{Event: Event{Entry: Entry{ID: *id}, Erased: true}, Twice: order == 0}
-		s.gone.at++
-	}
-	s.have = true
-	return &s.next, nil
-}
-
-func (s *standings) skip() { s.have = false }
-
-// pager reads pages, one ahead of the one in use.
-type pager[T any] struct {
-	ctx   context.Context
-	pages <-chan pageRead[T]
-	page  []T
-	at    int
-	err   error
-	ended bool
-}
-
-type pageRead[T any] struct {
-	items []T
-	err   error
-}
-
-func newPager[T any](ctx context.Context, id func(*T) ID, read func(after ID) ([]T, error)) *pager[T] {
-	pages := make(chan pageRead[T], 1)
-	go func() {
-		defer close(pages)
-		for after := (ID{}); ; {
-			items, err := read(after)
-			if err == nil && len(items) == 0 {
-				return
-			}
-			select {
-			case pages <- pageRead[T]{items, err}:
-			case <-ctx.Done():
-				return
-			}
-			if err != nil {
-				return
-			}
-			after = id(&items[len(items)-1])
-		}
-	}()
-	return &pager[T]{ctx: ctx, pages: pages}
-}
-
-// peek returns the item in turn, nil at the end; the caller moves at.
-func (p *pager[T]) peek() (*T, error) {
-	for p.at == len(p.page) && !p.ended {
-		read, ok := <-p.pages
-		p.page, p.at, p.err = read.items, 0, read.err
-		if !ok {
-			p.err = p.ctx.Err() // nil where the log ended, and not the context
-		}
-		p.ended = !ok || p.err != nil
-	}
-	if p.ended {
-		return nil, p.err
-	}
-	return &p.page[p.at], nil
-}
-
 // copyWriter writes to the target in large pieces while the walk reads on.
 type copyWriter struct {
 	*copier
@@ -287,69 +161,6 @@ func (w *copyWriter) wait(walked error) error {
 		return err
 	}
 	return walked
-}
-
-// partDigest digests a part of both sides, each from what it has itself.
-type partDigest struct {
-	name     string
-	from, to sideDigest
-}
-
-type sideDigest struct {
-	count int64
-	hash  hash.Hash
-	buf   []byte
-}
-
-func newPartDigest(name string) *partDigest {
-	return &partDigest{name: name, from: sideDigest{hash: sha256.New()}, to: sideDigest{hash: sha256.New()}}
-}
-
-func (p *partDigest) part() CopyPart {
-	return CopyPart{Name: p.name, From: p.from.sum(), To: p.to.sum()}
-}
-
-// add takes an id of each side, nil for none, where it is erased or not.
-func (p *partDigest) add(a, b *standing, erased bool) {
-	if a != nil && a.Erased == erased {
-		p.from.entry(&a.Entry)
-	}
-	if b != nil && b.Erased == erased {
-		p.to.entry(&b.Entry)
-	}
-}
-
-func (d *sideDigest) sum() (s CopySide) {
-	s.Count = d.count
-	d.hash.Sum(s.Digest[:0])
-	return s
-}
-
-func (d *sideDigest) entry(e *Entry) {
-	d.begin(e.ID[:])
-	d.piece(e.Digest)
-	d.piece(e.Receipt)
-	for _, v := range e.Values {
-		d.buf = append(binary.AppendUvarint(d.buf, uint64(len(v))), v...)
-	}
-	d.hash.Write(d.buf)
-}
-
-func (d *sideDigest) document(id string, body []byte) {
-	d.begin([]byte(id))
-	d.piece(body)
-	d.hash.Write(d.buf)
-}
-
-func (d *sideDigest) begin(id []byte) {
-	d.count++
-	d.buf = d.buf[:0]
-	d.piece(id)
-}
-
-// piece adds bytes so that no two lists of pieces look alike.
-func (d *sideDigest) piece(b []byte) {
-	d.buf = append(binary.AppendUvarint(d.buf, uint64(len(b))), b...)
 }
 
 // walkSets goes through all sets of documents of both sides. With write it makes
@@ -453,40 +264,4 @@ func (c *copier) writeSet(ctx context.Context, set string, from, to []Document) 
 		c.result.Documents++
 	}
 	return nil
-}
-
-// canonicalJSON writes a JSON text so that equal meanings are equal bytes.
-// Whole numbers keep every digit.
-func canonicalJSON(body []byte) ([]byte, error) {
-	dec := json.NewDecoder(bytes.NewReader(body))
-	dec.UseNumber()
-	var v any
-	if err := dec.Decode(&v); err != nil {
-		return nil, err
-	}
-	return json.Marshal(canonicalNumbers(v))
-}
-
-func canonicalNumbers(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		for k, x := range v {
-			v[k] = canonicalNumbers(x)
-		}
-	case []any:
-		for i, x := range v {
-			v[i] = canonicalNumbers(x)
-		}
-	case json.Number:
-		if !strings.ContainsAny(string(v), ".eE") {
-			return v
-		}
-		if f, err := v.Float64(); err == nil {
-			if f == math.Trunc(f) && math.Abs(f) < 1<<53 {
-				return json.Number(strconv.FormatInt(int64(f), 10))
-			}
-			return f
-		}
-	}
-	return v
 }
