@@ -3,19 +3,32 @@ package store
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"io"
 	"math"
 	"strconv"
 	"strings"
 )
 
+// sameJSON compares two JSON texts by meaning: an engine may give a body back
+// with other spaces and another order of keys.
+func sameJSON(a, b []byte) bool {
+	x, errX := canonicalJSON(a)
+	y, errY := canonicalJSON(b)
+	return errX == nil && errY == nil && bytes.Equal(x, y)
+}
+
 // canonicalJSON writes a JSON text so that equal meanings are equal bytes.
-// Whole numbers keep every digit.
+// Whole numbers keep every digit: float64 has none for the last ones above 2^53.
 func canonicalJSON(body []byte) ([]byte, error) {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.UseNumber()
 	var v any
 	if err := dec.Decode(&v); err != nil {
 		return nil, err
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("more than one JSON value")
 	}
 	return json.Marshal(canonicalNumbers(v))
 }
@@ -31,7 +44,7 @@ func canonicalNumbers(v any) any {
 			v[i] = canonicalNumbers(x)
 		}
 	case json.Number:
-		if !strings.ContainsAny(string(v), ".eE") {
+		if !strings.ContainsAny(string(v), ".eE") && v != "-0" {
 			return v
 		}
 		if f, err := v.Float64(); err == nil {

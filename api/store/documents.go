@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -259,16 +258,4 @@ func remade(old, new []byte) bool {
 func published(body []byte) bool {
 	var in survey.Instrument
 	return json.Unmarshal(body, &in) == nil && in.Published
-}
-
-// sameJSON compares two JSON texts by meaning: an engine may give a body back
-// with other spaces and another order of keys.
-func sameJSON(a, b []byte) bool {
-	var x, y any
-	if json.Unmarshal(a, &x) != nil || json.Unmarshal(b, &y) != nil {
-		return false
-	}
-	p, errP := json.Marshal(x)
-	q, errQ := json.Marshal(y)
-	return errP == nil && errQ == nil && bytes.Equal(p, q)
 }

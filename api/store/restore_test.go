@@ -127,6 +127,24 @@ func TestRestoreIncoherent(t *testing.T) {
 	}
 }
 
+// TestRestoreDiffering: a document that differs in the last digit of a large
+// number differs.
+func TestRestoreDiffering(t *testing.T) {
+	for name, open := range engines(t) {
+		t.Run(name, func(t *testing.T) {
+			target := openStore(t, open(t))
+			mustPut(t, target.engine, "editions", "large", `{"n":9007199254740992}`)
+			mustPut(t, target.engine, "editions", "same", `{"a":1,"n":9007199254740993}`)
+			file := forge(t, backupFormat, frame{Set: "editions", Documents: []backupDocument{
+				{ID: "large", Body: []byte(`{"n":9007199254740993}`)}, {ID: "same", Body: []byte(`{"n":9007199254740993, "a":1}`)},
+			}})
+			if s := restore(t, target.engine, file, RestoreOptions{Merge: true}); s.Present != 2 || s.Differing != 1 {
+				t.Errorf("%d of %d documents differ, want 1 of 2", s.Differing, s.Present)
+			}
+		})
+	}
+}
+
 // cancelling ends a context after some writes.
 type cancelling struct {
 	Engine
