@@ -30,6 +30,9 @@ type Submission struct {
 	Helped   string            `json:"helped,omitempty" validate:"max=20"`
 	Comment  string            `json:"comment,omitempty" validate:"max=1000"`
 	Language string            `json:"language,omitempty" validate:"max=20"`
+	// Seconds is how long the person took, 0 when not known. It decides on
+	// [FlagSpeeding] and is then forgotten.
+	Seconds float64 `json:"seconds,omitempty" validate:"gte=0,lte=86400"`
 }
 
 // Origin is what the server knows about how a submission came.
@@ -95,6 +98,9 @@ func Accept(c *Catalogue, s Submission, from Origin, now time.Time) (Response, e
 		return Response{}, err
 	}
 	r.Flags |= QualityFlags(&r)
+	if tooFast(r.Answers, s.Seconds) {
+		r.Flags |= FlagSpeeding
+	}
 	return r, nil
 }
 
@@ -259,29 +265,6 @@ func acceptDraw(p *problems, round *Round, d *Draw) {
 	case !(d.Weight >= minWeight && d.Weight <= maxWeight):
 		p.add("draw.weight", CodeDrawInvalid, "between ", minWeight, " and ", maxWeight)
 	}
-}
-
-// QualityFlags applies the rules stated at the flags to an answer with its
-// door and answer time.
-func QualityFlags(r *Response) Flags {
-	var f Flags
-	if n := r.Answers.Levels(); n >= 10 {
-		for level := byte('1'); level <= '5'; level++ {
-			same := 0
-			for i := 0; i < len(r.Answers); i++ {
-				if r.Answers[i] == level {
-					same++
-				}
-			}
-			if same == n {
-				f |= FlagStraightLine
-			}
-		}
-	}
-	if hour := r.Answered.In(VietnamTime()).Hour(); r.Door != DoorStaff && (hour < 6 || hour >= 20) {
-		f |= FlagOutsideHours
-	}
-	return f
 }
 
 // clip bounds what an error repeats of a client's text.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -233,6 +235,60 @@ func TestQualityFlags(t *testing.T) {
 				t.Errorf("flags = %v, want %v", got, test.want)
 			}
 		})
+	}
+}
+
+// TestSpeeding: the time that an answer took marks it and leaves no other trace,
+// so that a resend with another time is the same answer.
+func TestSpeeding(t *testing.T) {
+	keys := Keys{Digest: []byte("d"), Receipt: []byte("r")}
+	seal := func(seconds float64, door Door) Response {
+		s := goodSubmission(t)
+		s.Answers, s.Reached, s.Seconds = map[string]Answer{"c01": '5', "c02": '4', "c03": NotApplicable, "c04": '5'}, "c04", seconds
+		r, err := Accept(testCatalogue(t), s, Origin{Channel: ChannelQR, Door: door}, noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := Seal(&r, keys); err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	plain := seal(0, DoorOpen)
+	for _, test := range []struct {
+		seconds float64
+		fast    bool
+	}{{0, false}, {0.001, true}, {2.999, true}, {3, false}, {4, false}, {86400, false}} {
+		for _, door := range []Door{DoorOpen, DoorStaff} {
+			r := seal(test.seconds, door)
+			if got := r.Flags == FlagSpeeding; got != test.fast || !got && r.Flags != 0 {
+				t.Errorf("3 levels in %v s: flags %v, want speeding %v", test.seconds, r.Flags.Names(), test.fast)
+			}
+			if r.Flags, r.Door = 0, DoorOpen; !reflect.DeepEqual(r, plain) {
+				t.Errorf("%v s changed more than the flag: %+v", test.seconds, r)
+			}
+		}
+	}
+	for _, seconds := range []float64{-1, 86401, math.NaN(), math.Inf(1)} {
+		s := goodSubmission(t)
+		s.Seconds = seconds
+		if _, err := Accept(testCatalogue(t), s, Origin{Channel: ChannelQR, Door: DoorOpen}, noon); fields(err) != "seconds invalid" {
+			t.Errorf("%v s: %v", seconds, err)
+		}
+	}
+}
+
+// TestFlagNames: what is stored reads back; what follows from other answers is
+// never stored.
+func TestFlagNames(t *testing.T) {
+	for f := Flags(1); f&(f-1) == 0 && len(f.Names()) == 1; f <<= 1 {
+		got, err := ParseFlags(f.Names())
+		if derived := f&DerivedFlags != 0; derived != (err != nil) || !derived && got != f {
+			t.Errorf("%v: read back as %v, %v", f.Names(), got.Names(), err)
+		}
+	}
+	if names := (^Flags(0)).Names(); len(names) != 5 {
+		t.Errorf("flags: %v", names)
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 // `import --map` loads.
 //
 // What a line can give is called a target: the names of [ExportColumns]
-// without the items. Desk and answer time must be said, the latter because an
+// without the items, and seconds. Desk and answer time must be said, the latter because an
 // id derived from a line holds its hour: with the hour of the import a second
 // run would store everything twice. All others are optional.
 //
@@ -27,6 +27,7 @@ import (
 //	answered       when the answer was given; see Layouts and Zone
 //	language helped comment
 //	profile.<q>    the option id of profile question q
+//	seconds        how long the person took; decides on [FlagSpeeding], is not kept
 //	channel        one of [Channels], as a constant; "" means paper
 //	stratum psu weight stratum_psus psu_size
 //	               the draw, in rounds of design "drawn"; the last two are
@@ -77,6 +78,7 @@ const (
 	TargetLanguage    = "language"
 	TargetHelped      = "helped"
 	TargetComment     = "comment"
+	TargetSeconds     = "seconds"
 	TargetChannel     = "channel"
 	TargetStratum     = "stratum"
 	TargetPSU         = "psu"
@@ -101,7 +103,7 @@ const (
 var (
 	openTargets = []string{
 		TargetID, TargetDesk, TargetUnit, TargetField, TargetFiling, TargetAnswered, TargetLanguage, TargetHelped,
-		TargetComment, TargetChannel, TargetStratum, TargetPSU, TargetWeight, TargetStratumPSUs, TargetPSUSize,
+		TargetComment, TargetSeconds, TargetChannel, TargetStratum, TargetPSU, TargetWeight, TargetStratumPSUs, TargetPSUSize,
 	}
 	drawTargets = []string{TargetStratum, TargetPSU, TargetWeight, TargetStratumPSUs, TargetPSUSize}
 )

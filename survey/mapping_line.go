@@ -210,6 +210,12 @@ func (b *Binding) Record(cells []string) (Line, error) {
 		}
 		l.Origin.Answered = t
 	}
+	if cell := get(TargetSeconds); cell != "" {
+		var err error
+		if l.Submission.Seconds, err = strconv.ParseFloat(cell, 64); err != nil {
+			p.add(TargetSeconds, CodeInvalid, "not a number")
+		}
+	}
 	if b.mapping.restore {
 		b.restoreLine(&l, get, &p)
 	}

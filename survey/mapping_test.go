@@ -165,7 +165,7 @@ func TestRecordReadsEveryTarget(t *testing.T) {
 		Source: "s",
 		Columns: map[string]string{
 			"id": "No", "desk": "Counter", "unit": "Office", "field": "What", "filing": "How", "answered": "When", "language": "L", "helped": "H",
-			"comment": "Say", "profile.age": "Age", "stratum": "S", "psu": "P", "weight": "W", "stratum_psus": "N", "psu_size": "M",
+			"comment": "Say", "profile.age": "Age", "stratum": "S", "psu": "P", "weight": "W", "stratum_psus": "N", "psu_size": "M", "seconds": "T",
 		},
 		Items: map[string]string{"c1": "Q1", "c3": ""},
 		Values: map[string]map[string]string{
@@ -177,8 +177,8 @@ func TestRecordReadsEveryTarget(t *testing.T) {
 		Constants: map[string]string{"channel": "interviewer"},
 		Layouts:   []string{"2.1.2006", "1/2/2006 15:04:05"},
 	}
-	header := "No,Counter,Office,What,How,When,L,H,Say,Age,S,P,W,N,M,Q1,c2"
-	got, problems := record(t, m, "drawn", header, "7,Window 1,ignored,land,in person,11/24/2026 14:03:05,en,alone, as it is ,60+,S1,P1,2.5,11,571,Rất hài lòng,")
+	header := "No,Counter,Office,What,How,When,L,H,Say,Age,S,P,W,N,M,T,Q1,c2"
+	got, problems := record(t, m, "drawn", header, "7,Window 1,ignored,land,in person,11/24/2026 14:03:05,en,alone, as it is ,60+,S1,P1,2.5,11,571,12.5,Rất hài lòng,")
 	if problems != "" {
 		t.Fatal(problems)
 	}
@@ -191,7 +191,7 @@ func TestRecordReadsEveryTarget(t *testing.T) {
 		RowID: "7",
 		Submission: Submission{
 			Round: "drawn", Desk: "U-1", Instrument: "i", Version: 2, Field: "land", Filing: "counter", Helped: "alone", Comment: " as it is ",
-			Language: "en", Profile: map[string]string{"age": "60+"}, Answers: map[string]Answer{"c1": '5', "c2": BrokenOff, "c3": NotAsked},
+			Language: "en", Profile: map[string]string{"age": "60+"}, Answers: map[string]Answer{"c1": '5', "c2": BrokenOff, "c3": NotAsked}, Seconds: 12.5,
 		},
 		Origin: Origin{Channel: ChannelInterviewer, Door: DoorStaff, Draw: &Draw{Stratum: "S1", PSU: "P1", Weight: 2.5}},
 		Stage:  &Stage{Stratum: "S1", StratumPSUs: 11, PSU: "P1", Size: 571},
@@ -358,9 +358,13 @@ func TestExportMappingRefuses(t *testing.T) {
 		"channel":    {"", "channel invalid"},
 		"door":       {"window", "door invalid"},
 		"flags":      {"odd", "flags invalid"},
+		"derived":    {"burst", "flags invalid"},
 		"c2":         {"7", "answers.c2 level_out_of_range"},
 	} {
 		cells := ExportRecord(nil, in, &r, nil)
+		if column == "derived" {
+			column = "flags"
+		}
 		cells[slices.Index(header, column)] = bad[0]
 		if _, err := b.Record(cells); fields(err) != bad[1] {
 			t.Errorf("%s = %q: %v, want %s", column, bad[0], err, bad[1])

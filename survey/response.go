@@ -47,51 +47,6 @@ var Filings = []string{"counter", "online", "post"}
 // help, with an official's help, with an official watching.
 var Helps = []string{"alone", "relative", "official", "watched"}
 
-// Flags are marks on the quality of an answer. A flagged answer is kept;
-// reports can be had with and without.
-type Flags uint32
-
-// The flags, as bits.
-const (
-	// FlagStraightLine: at least 10 items carry a level and all the same one.
-	FlagStraightLine Flags = 1 << iota
-	// FlagOutsideHours: given before 6:00 or after 20:00 in Vietnam, when no
-	// office is open.
-	FlagOutsideHours
-)
-
-var flagNames = []struct {
-	bit  Flags
-	name string
-}{{FlagStraightLine, "straight_line"}, {FlagOutsideHours, "outside_hours"}}
-
-// Names lists the names of the set flags.
-func (f Flags) Names() []string {
-	var names []string
-	for _, n := range flagNames {
-		if f&n.bit != 0 {
-			names = append(names, n.name)
-		}
-	}
-	return names
-}
-
-// ParseFlags reads the names that [Flags.Names] gives.
-func ParseFlags(names []string) (Flags, error) {
-	var f Flags
-next:
-	for _, name := range names {
-		for _, n := range flagNames {
-			if n.name == name {
-				f |= n.bit
-				continue next
-			}
-		}
-		return 0, fmt.Errorf("unknown flag %.30q", name)
-	}
-	return f, nil
-}
-
 // Profile holds the answers to profile questions, question id → option id.
 type Profile map[string]string
 

@@ -222,7 +222,7 @@ func formValues(e *env, desk string) url.Values {
 	e.t.Helper()
 	page := e.do(call{path: "/s/" + desk}).body
 	v := url.Values{}
-	for _, name := range []string{"id", "round", "instrument", "version"} {
+	for _, name := range []string{"id", "stamp", "round", "instrument", "version"} {
 		_, rest, ok := strings.Cut(page, fmt.Sprintf(`name="%s" value="`, name))
 		if !ok {
 			e.t.Fatalf("the form has no %s: %.300s", name, page)

@@ -27,7 +27,9 @@ type form struct {
 	Round *survey.Round
 	Unit  survey.Text
 	// ID is the id of the answer, minted with the page.
-	ID         string
+	ID string
+	// Stamp says when the page was made; see stampForm. "" where that is not known.
+	Stamp      string
 	Instrument *survey.Instrument
 	Factors    []formFactor
 	Fields     []formOption
@@ -77,7 +79,7 @@ type formProblem struct{ Anchor, Text string }
 
 // typed is a posted form: what a submission needs, as text.
 type typed struct {
-	id, round, instrument, version, field, filing, helped, comment string
+	id, stamp, round, instrument, version, field, filing, helped, comment string
 	// answers and profile by item and question, "" where nothing was chosen.
 	answers, profile map[string]string
 	// broken names the fields that are not UTF-8.
@@ -122,11 +124,12 @@ func (s *Server) formOf(r *request) (*survey.Desk, *survey.Round, *survey.Instru
 
 // blankForm lists the questions, nothing ticked, under a new id.
 func (s *Server) blankForm(desk *survey.Desk, round *survey.Round, in *survey.Instrument) (*form, error) {
-	id, err := survey.NewID(s.cfg.Now(), s.cfg.Random)
+	now := s.cfg.Now()
+	id, err := survey.NewID(now, s.cfg.Random)
 	if err != nil {
 		return nil, err
 	}
-	f := &form{Desk: desk, Round: round, Unit: s.unitName(desk.Unit), ID: id.String(), Instrument: in}
+	f := &form{Desk: desk, Round: round, Unit: s.unitName(desk.Unit), ID: id.String(), Stamp: s.stampForm(id.String(), now), Instrument: in}
 	number := 0
 	for _, factor := range in.Factors {
 		ff := formFactor{Title: factor.Title}
@@ -182,6 +185,7 @@ func (s *Server) postForm(r *request) error {
 	}
 	t := readForm(r.Request().PostArgs())
 	sub := t.submission(desk.ID, s.formLanguage(r, t))
+	sub.Seconds = s.secondsOpen(t)
 	id, outcome, err := s.acceptForm(r, t, sub)
 	switch outcome {
 	case store.Stored, store.Duplicate:
@@ -217,7 +221,7 @@ func (s *Server) acceptForm(r *request, t *typed, sub survey.Submission) (survey
 // readForm copies a posted form out of the request.
 func readForm(args *fasthttp.Args) *typed {
 	t := &typed{answers: map[string]string{}, profile: map[string]string{}}
-	fixed := map[string]*string{"id": &t.id, "round": &t.round, "instrument": &t.instrument, "version": &t.version,
+	fixed := map[string]*string{"id": &t.id, "stamp": &t.stamp, "round": &t.round, "instrument": &t.instrument, "version": &t.version,
 		"field": &t.field, "filing": &t.filing, "helped": &t.helped, "comment": &t.comment}
 	seen := map[string]bool{}
 	args.VisitAll(func(k, v []byte) {
@@ -288,6 +292,11 @@ func (s *Server) formAgain(r *request, t *typed, wrong []survey.FieldError, chan
 	}
 	if change != nil {
 		change(f)
+	}
+	// The questions were read on the first page, so its time counts.
+	f.Stamp = ""
+	if made, ok := s.formMade(t.id, t.stamp); ok {
+		f.Stamp = s.stampForm(f.ID, made)
 	}
 	s.fill(r, f, t, wrong)
 	return s.renderForm(r, status, f)

@@ -72,7 +72,7 @@ type Server struct {
 	// backups holds a token for each backup that is being streamed.
 	backups chan struct{}
 
-	ticketKey, sessionKey, importKey []byte
+	ticketKey, sessionKey, importKey, stampKey []byte
 }
 
 // How long a connection may take. Handlers have their own timeouts in the
@@ -142,7 +142,7 @@ func NewWaiting(cfg Config) *Server {
 // Open gives a waiting Server its store, once. reports may be nil when FormOnly is set.
 func (s *Server) Open(st *store.Store, reports Reports) {
 	s.store, s.reports = st, reports
-	s.ticketKey, s.sessionKey, s.importKey = st.Key("sign-in ticket"), st.Key("session"), st.Key("import")
+	s.ticketKey, s.sessionKey, s.importKey, s.stampKey = st.Key("sign-in ticket"), st.Key("session"), st.Key("import"), st.Key("form stamp")
 	s.open.Store(true)
 }
 

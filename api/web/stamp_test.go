@@ -1,0 +1,139 @@
+package web
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sipas/survey"
+)
+
+func stampOn(t testing.TB, body string) string {
+	t.Helper()
+	_, rest, ok := strings.Cut(body, `name="stamp" value="`)
+	if !ok {
+		return ""
+	}
+	stamp, _, _ := strings.Cut(rest, `"`)
+	return stamp
+}
+
+// TestFormSpeeding: only a stamp of this very form marks an answer, and no
+// stamp keeps one out.
+func TestFormSpeeding(t *testing.T) {
+	var late atomic.Int64
+	e := start(t, options{config: func(c *Config) { c.Now = func() time.Time { return testNow().Add(time.Duration(late.Load())) } }})
+	foreign := formValues(e, testDesk)
+	for name, c := range map[string]struct {
+		took   time.Duration
+		change func(url.Values)
+		fast   bool
+	}{
+		"too fast":            {took: 21 * time.Second, fast: true},
+		"fast enough to read": {took: 22 * time.Second},
+		"overnight":           {took: 25 * time.Hour},
+		"before it was made":  {took: -time.Second},
+		"no stamp":            {took: time.Second, change: func(v url.Values) { v.Del("stamp") }},
+		"another form's":      {took: time.Second, change: func(v url.Values) { v.Set("stamp", foreign.Get("stamp")) }},
+		"made up":             {took: time.Second, change: func(v url.Values) { v.Set("stamp", strings.Repeat("A", len(v.Get("stamp")))) }},
+		"no text of ours":     {took: time.Second, change: func(v url.Values) { v.Set("stamp", "<b>") }},
+		"tampered time": {took: time.Second, change: func(v url.Values) {
+			v.Set("stamp", v.Get("stamp")[:7]+"__"+v.Get("stamp")[9:])
+		}},
+	} {
+		v := formValues(e, testDesk) // a level for each of the 22 items
+		late.Store(int64(c.took))
+		if c.change != nil {
+			c.change(v)
+		}
+		a := e.postForm(v, "")
+		if receiptOn(t, a); a.status != http.StatusOK {
+			t.Errorf("%s: %d", name, a.status)
+		}
+		if got := markedFast(t, e, v.Get("id")); got != c.fast {
+			t.Errorf("%s: speeding %v", name, got)
+		}
+		late.Store(0)
+	}
+}
+
+// TestFormSpeedingAgain: a form that is shown again keeps the time of the first,
+// under another id too; and a resend is the same answer whatever it took.
+func TestFormSpeedingAgain(t *testing.T) {
+	var late atomic.Int64
+	e := start(t, options{config: func(c *Config) { c.Now = func() time.Time { return testNow().Add(time.Duration(late.Load())) } }})
+	v := formValues(e, testDesk)
+	stamp := v.Get("stamp")
+	late.Store(int64(60 * time.Second))
+	v.Set("a.c01", "9")
+	refused := e.postForm(v, "")
+	if refused.status != http.StatusUnprocessableEntity || stampOn(t, refused.body) != stamp || idOn(t, refused) != v.Get("id") {
+		t.Fatalf("refused: %d, stamp %q", refused.status, stampOn(t, refused.body))
+	}
+	late.Add(int64(time.Second))
+	v.Set("a.c01", "4")
+	receipt := receiptOn(t, e.postForm(v, ""))
+	if markedFast(t, e, v.Get("id")) {
+		t.Error("a corrected form was marked: its time began with the correction")
+	}
+	v.Set("stamp", e.server.stampForm(v.Get("id"), e.server.cfg.Now().Add(-time.Second)))
+	if again := receiptOn(t, e.postForm(v, "")); again != receipt || markedFast(t, e, v.Get("id")) {
+		t.Error("a resend with another time is another answer")
+	}
+	// The same id with other answers: the page offers another id.
+	v.Set("stamp", stamp)
+	v.Set("a.c01", "5")
+	conflict := e.postForm(v, "")
+	if conflict.status != http.StatusConflict {
+		t.Fatal(conflict.status)
+	}
+	v.Set("id", idOn(t, conflict))
+	v.Set("stamp", stampOn(t, conflict.body))
+	late.Add(int64(time.Second))
+	receiptOn(t, e.postForm(v, ""))
+	if made, ok := e.server.formMade(v.Get("id"), v.Get("stamp")); !ok || !made.Equal(testNow()) || markedFast(t, e, v.Get("id")) {
+		t.Errorf("under a new id the form was made at %v, %v", made, ok)
+	}
+	// What never had a stamp does not get one.
+	v.Set("stamp", "")
+	v.Set("a.c01", "3")
+	if again := e.postForm(v, ""); stampOn(t, again.body) != "" || again.status != http.StatusConflict {
+		t.Errorf("without a stamp: %d, %q", again.status, stampOn(t, again.body))
+	}
+}
+
+// TestSeconds: the API takes the time from whoever measured it, within bounds.
+func TestSeconds(t *testing.T) {
+	e := start(t, options{})
+	for _, c := range []struct {
+		seconds any
+		status  int
+		fast    bool
+	}{{21.9, 201, true}, {22, 201, false}, {0, 201, false}, {nil, 201, false}, {-1, 422, false}, {86401, 422, false}, {"3", 422, false}} {
+		var id string
+		body := submission(t, func(m map[string]any) {
+			id, m["seconds"] = m["id"].(string), c.seconds
+		})
+		a := e.post(body, "")
+		if a.status != c.status {
+			t.Errorf("%v s: %d %s", c.seconds, a.status, a.body)
+		} else if a.status == 201 && markedFast(t, e, id) != c.fast {
+			t.Errorf("%v s: not the mark it should have", c.seconds)
+		}
+	}
+}
+
+// markedFast reports whether a stored answer is marked as too fast.
+func markedFast(t testing.TB, e *env, id string) bool {
+	t.Helper()
+	for _, r := range e.stored() {
+		if r.ID.String() == id {
+			return r.Flags&survey.FlagSpeeding != 0
+		}
+	}
+	t.Fatalf("answer %s is not stored", id)
+	return false
+}
