@@ -29,6 +29,8 @@ type Row struct {
 	Person uint32
 	// Day is the local date of the answer in days since 2000-01-01.
 	Day uint16
+	// Hour is the local hour of the answer, 0 to 23.
+	Hour uint8
 	// Weight is the design weight; kept in weighted blocks only (drawn
 	// rounds). Finite and positive.
 	Weight float64
@@ -39,7 +41,7 @@ type Row struct {
 
 // Rows is an immutable block of answers held as columns, in order of PSU and,
 // within a PSU, of ID: what is computed from it never depends on the order of
-// arrival. It costs 26 bytes an answer, half a byte an item, 8 bytes where
+// arrival. It costs 27 bytes an answer, half a byte an item, 8 bytes where
 // weighted, and 12 bytes a PSU. Methods that change something return a new
 // block that shares the columns they leave alone, so a reader keeps a
 // consistent block without locks.
@@ -57,6 +59,7 @@ type Rows struct {
 	place  []uint32
 	person []uint32
 	day    []uint16
+	hour   []uint8
 	weight []float64 // nil unless weighted
 	codes  []byte    // stride bytes an answer, then codePad zero bytes
 
@@ -95,24 +98,59 @@ func (r *Rows) Bytes() int64 {
 		return 0
 	}
 	return int64(cap(r.psuKey))*8 + int64(cap(r.psuStart))*4 + int64(cap(r.id))*16 + int64(cap(r.place))*4 +
-		int64(cap(r.person))*4 + int64(cap(r.day))*2 + int64(cap(r.weight))*8 + int64(cap(r.codes))
+		int64(cap(r.person))*4 + int64(cap(r.day))*2 + int64(cap(r.hour)) + int64(cap(r.weight))*8 + int64(cap(r.codes))
 }
 
-// Place gives the place index of the answer with this id, and whether the
-// block has it. It scans the id column (about 1 ms a million answers).
-func (r *Rows) Place(id [16]byte) (place uint32, ok bool) {
+// Find gives the place index and the PSU of the answer with this id, and
+// whether the block has it. It scans the id column (about 1 ms a million
+// answers).
+func (r *Rows) Find(id [16]byte) (place uint32, psu uint64, ok bool) {
 	if r == nil {
-		return 0, false
+		return 0, 0, false
 	}
 	// The last eight bytes of an id are random: comparing them first leaves
 	// few full comparisons.
 	tail := binary.LittleEndian.Uint64(id[8:])
 	for i := range r.id {
 		if binary.LittleEndian.Uint64(r.id[i][8:]) == tail && r.id[i] == id {
-			return r.place[i], true
+			p, first := slices.BinarySearch(r.psuStart, uint32(i))
+			if !first {
+				p--
+			}
+			return r.place[i], r.psuKey[p], true
 		}
 	}
-	return 0, false
+	return 0, 0, false
+}
+
+// Place is [Rows.Find] without the PSU.
+func (r *Rows) Place(id [16]byte) (place uint32, ok bool) {
+	place, _, ok = r.Find(id)
+	return place, ok
+}
+
+// Keys are the keys of the block's PSUs, ascending. They must not be changed.
+func (r *Rows) Keys() []uint64 {
+	if r == nil {
+		return nil
+	}
+	return r.psuKey
+}
+
+// Lost are the keys, ascending, of the PSUs of which left has fewer answers than
+// r; left is r without some ([Rows.Without]).
+func (r *Rows) Lost(left *Rows) []uint64 {
+	var keys []uint64
+	at := 0
+	for p, key := range r.Keys() {
+		for at < left.PSUs() && left.psuKey[at] < key {
+			at++
+		}
+		if at == left.PSUs() || left.psuKey[at] != key || left.psuStart[at+1]-left.psuStart[at] < r.psuStart[p+1]-r.psuStart[p] {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }
 
 // All yields every answer of the block in its order, decoded. For checks and
@@ -124,7 +162,7 @@ func (r *Rows) All() iter.Seq[Row] {
 		}
 		for p, key := range r.psuKey {
 			for i := int(r.psuStart[p]); i < int(r.psuStart[p+1]); i++ {
-				row := Row{ID: r.id[i], PSU: key, Place: r.place[i], Person: r.person[i], Day: r.day[i],
+				row := Row{ID: r.id[i], PSU: key, Place: r.place[i], Person: r.person[i], Day: r.day[i], Hour: r.hour[i],
 					Answers: unpackAnswers(r.codes[i*r.stride:(i+1)*r.stride], r.items)}
 				if r.weighted {
 					row.Weight = r.weight[i]
@@ -290,6 +328,7 @@ func (b *Builder) Grow(n int) {
 	r.place = slices.Grow(r.place, n)
 	r.person = slices.Grow(r.person, n)
 	r.day = slices.Grow(r.day, n)
+	r.hour = slices.Grow(r.hour, n)
 	r.codes = slices.Grow(r.codes, n*r.stride+codePad)
 	if r.weighted {
 		r.weight = slices.Grow(r.weight, n)
@@ -300,8 +339,9 @@ func (b *Builder) Grow(n int) {
 func (b *Builder) Len() int { return len(b.psu) }
 
 // Add takes one answer. It refuses, and leaves the builder as it was, an
-// answer with another number of items, a character that is no code, a weight
-// that is not positive and finite, or one answer more than 2³²−1.
+// answer with another number of items, a character that is no code, an hour
+// above 23, a weight that is not positive and finite, or one answer more than
+// 2³²−1.
 func (b *Builder) Add(row Row) error {
 	r := b.rows
 	switch {
@@ -309,6 +349,8 @@ func (b *Builder) Add(row Row) error {
 		return fmt.Errorf("stats: %d answers for %d items", len(row.Answers), r.items)
 	case r.weighted && !(row.Weight > 0 && row.Weight <= math.MaxFloat64):
 		return fmt.Errorf("stats: weight %v", row.Weight)
+	case row.Hour > 23:
+		return fmt.Errorf("stats: hour %d", row.Hour)
 	case len(b.psu) == math.MaxUint32:
 		return fmt.Errorf("stats: more than %d answers in a block", uint32(math.MaxUint32))
 	}
@@ -331,6 +373,7 @@ func (b *Builder) Add(row Row) error {
 	r.place = append(r.place, row.Place)
 	r.person = append(r.person, row.Person)
 	r.day = append(r.day, row.Day)
+	r.hour = append(r.hour, row.Hour)
 	if r.weighted {
 		r.weight = append(r.weight, row.Weight)
 	}
@@ -386,7 +429,7 @@ func (b *Builder) Build() *Rows {
 func newRows(items int, weighted bool, n, psus int) *Rows {
 	r := &Rows{items: items, stride: (items + 1) / 2, weighted: weighted,
 		psuKey: make([]uint64, 0, psus), psuStart: make([]uint32, 0, psus+1),
-		id: make([][16]byte, 0, n), place: make([]uint32, 0, n), person: make([]uint32, 0, n), day: make([]uint16, 0, n)}
+		id: make([][16]byte, 0, n), place: make([]uint32, 0, n), person: make([]uint32, 0, n), day: make([]uint16, 0, n), hour: make([]uint8, 0, n)}
 	r.codes = make([]byte, 0, n*r.stride+codePad)
 	if weighted {
 		r.weight = make([]float64, 0, n)
@@ -405,6 +448,7 @@ func (r *Rows) copyRow(key uint64, from *Rows, i int) {
 	r.place = append(r.place, from.place[i])
 	r.person = append(r.person, from.person[i])
 	r.day = append(r.day, from.day[i])
+	r.hour = append(r.hour, from.hour[i])
 	r.codes = append(r.codes, from.codes[i*r.stride:(i+1)*r.stride]...)
 	if r.weighted {
 		r.weight = append(r.weight, from.weight[i])

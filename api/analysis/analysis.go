@@ -187,7 +187,7 @@ func (a *Analysis) follow(ctx context.Context) (news, error) {
 		// Sorting a first million answers is part of loading them, not of the
 		// first report.
 		for _, col := range a.rounds {
-			col.settle()
+			col.mark()
 		}
 	}
 	return changed, nil

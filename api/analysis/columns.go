@@ -33,9 +33,11 @@ type columns struct {
 	strata       []string
 	stratumIndex map[string]uint32
 	psus         map[[2]string]uint32
-	days         map[string]uint16
+	moments      map[string]moment // by UTC hour
 	lastHour     string
 	key          []byte // buffer of place and person
+	// changed has the sampling units whose answers changed since they were marked.
+	changed []uint64
 	// changes counts what was applied; equal counts mean equal answers.
 	changes uint64
 	// frame is that of the last report.
@@ -46,6 +48,15 @@ type columns struct {
 type place struct {
 	unit, desk, field, filing, channel, door, flags string
 	valid, excluded                                 bool
+	// derived flags follow from other answers; flags has the names of those that
+	// are stored.
+	derived survey.Flags
+}
+
+// moment is an hour in Vietnam.
+type moment struct {
+	day  uint16
+	hour uint8
 }
 
 // person is what is known of who answered, and with whose help.
@@ -66,7 +77,7 @@ func newColumns(c *survey.Catalogue, r *survey.Round) (*columns, error) {
 	col := &columns{
 		round: r, instrument: in, layouts: map[string][]int{strconv.Itoa(r.Version): nil},
 		placeIndex: map[string]uint32{}, personIndex: map[string]uint32{}, stratumIndex: map[string]uint32{},
-		psus: map[[2]string]uint32{}, days: map[string]uint16{},
+		psus: map[[2]string]uint32{}, moments: map[string]moment{},
 	}
 	col.fresh = stats.NewBuilder(len(in.Items()), r.Design == survey.DesignDrawn)
 	if r.Design == survey.DesignDrawn {
@@ -105,17 +116,17 @@ func (col *columns) add(c *survey.Catalogue, r store.Record, excluded bool) erro
 	if err != nil {
 		return fmt.Errorf("response %s: %w", r.ID(), err)
 	}
-	day, err := col.day(r.Answered())
+	at, err := col.moment(r.Answered())
 	if err != nil {
 		return fmt.Errorf("response %s: %w", r.ID(), err)
 	}
 	row := stats.Row{
-		ID: r.ID(), Day: day, Answers: answers,
+		ID: r.ID(), Day: at.day, Hour: at.hour, Answers: answers,
 		Place:  col.place(r, survey.Valid(survey.Answers(answers), col.round.ValidShare()), excluded),
 		Person: col.person(r),
 	}
 	if col.round.Design != survey.DesignDrawn {
-		row.PSU = uint64(col.deskStratum(r.Unit(), r.Desk()))<<32 | uint64(day)
+		row.PSU = uint64(col.deskStratum(r.Unit(), r.Desk()))<<32 | uint64(at.day)
 	} else {
 		if row.Weight, err = strconv.ParseFloat(r.Weight(), 64); err != nil {
 			return fmt.Errorf("response %s: weight: %w", r.ID(), err)
@@ -139,10 +150,13 @@ func (col *columns) remove(ids map[survey.ID]struct{}) {
 	for id := range ids {
 		keys[id] = struct{}{}
 	}
-	before := col.main.Len() + col.tail.Len()
-	col.main, col.tail = col.main.Without(keys), col.tail.Without(keys)
-	if col.main.Len()+col.tail.Len() != before {
-		col.changes++
+	for _, block := range []**stats.Rows{&col.main, &col.tail} {
+		left := (*block).Without(keys)
+		if lost := (*block).Lost(left); len(lost) > 0 {
+			*block = left
+			col.changed = append(col.changed, lost...)
+			col.changes++
+		}
 	}
 }
 
@@ -150,7 +164,9 @@ func (col *columns) remove(ids map[survey.ID]struct{}) {
 // block.
 func (col *columns) settle() {
 	if col.fresh.Len() > 0 {
-		col.tail = stats.Merge(col.tail, col.fresh.Build())
+		fresh := col.fresh.Build()
+		col.changed = append(col.changed, fresh.Keys()...)
+		col.tail = stats.Merge(col.tail, fresh)
 		col.fresh = stats.NewBuilder(len(col.instrument.Items()), col.round.Design == survey.DesignDrawn)
 	}
 	if col.tail.Len() > max(tailLimit, col.main.Len()/16) {
@@ -170,7 +186,7 @@ type snapshot struct {
 
 // snapshot returns the answers as they stand, framed by the documents of c.
 func (col *columns) snapshot(c *survey.Catalogue) snapshot {
-	col.settle()
+	col.mark()
 	if f := col.frame; f == nil || f.catalogue != c || len(f.places) != len(col.places) || len(f.persons) != len(col.persons) ||
 		len(f.strata) != len(col.strata) || len(f.psus) != len(col.psus) {
 		col.frame = newFrame(c, col)
@@ -217,17 +233,17 @@ func (col *columns) layout(c *survey.Catalogue, version, answers string) (string
 	return string(out), nil
 }
 
-func (col *columns) day(hour string) (uint16, error) {
-	if d, ok := col.days[hour]; ok {
-		return d, nil
+func (col *columns) moment(hour string) (moment, error) {
+	if at, ok := col.moments[hour]; ok {
+		return at, nil
 	}
 	t, err := store.ParseHour(hour)
 	if err != nil {
-		return 0, fmt.Errorf("answered: %w", err)
+		return moment{}, fmt.Errorf("answered: %w", err)
 	}
-	d := survey.DayNumber(t)
-	col.days[strings.Clone(hour)] = d
-	return d, nil
+	at := moment{survey.DayNumber(t), uint8(t.In(survey.VietnamTime()).Hour())}
+	col.moments[strings.Clone(hour)] = at
+	return at, nil
 }
 
 // drawnPSU is the key of a drawn sampling unit, which the plan finds again by
@@ -248,13 +264,14 @@ func (col *columns) drawnPSU(stratum, psu string) uint64 {
 func (col *columns) exclude(id survey.ID, excluded bool) {
 	col.settle()
 	for _, block := range []**stats.Rows{&col.main, &col.tail} {
-		n, ok := (*block).Place(id)
+		n, psu, ok := (*block).Find(id)
 		if !ok || col.places[n].excluded == excluded {
 			continue
 		}
 		p := col.places[n]
 		p.excluded = excluded
 		*block = (*block).WithPlaces(map[[16]byte]uint32{id: col.placeNumber(p.key(nil), func() place { return p })})
+		col.changed = append(col.changed, psu)
 		col.changes++
 	}
 }
@@ -262,7 +279,7 @@ func (col *columns) exclude(id survey.ID, excluded bool) {
 // place numbers the place of a response. Millions of responses have few
 // thousand places: the key is written into a buffer that is used again.
 func (col *columns) place(r store.Record, valid, excluded bool) uint32 {
-	p := place{r.Unit(), r.Desk(), r.Field(), r.Filing(), r.Channel(), r.Door(), r.Flags(), valid, excluded}
+	p := place{r.Unit(), r.Desk(), r.Field(), r.Filing(), r.Channel(), r.Door(), r.Flags(), valid, excluded, 0}
 	col.key = p.key(col.key[:0])
 	return col.placeNumber(col.key, func() place {
 		// The record's strings share memory with its whole page.
@@ -285,7 +302,7 @@ func (p *place) key(to []byte) []byte {
 	if p.excluded {
 		state |= 2
 	}
-	return append(to, state)
+	return append(to, state, byte(p.derived))
 }
 
 func (col *columns) placeNumber(key []byte, make func() place) uint32 {

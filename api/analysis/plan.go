@@ -223,7 +223,7 @@ func newQuestion(snap snapshot, q Query) *question {
 	x.plan.Places = slices.Clone(x.plan.Places)
 	for i := range x.places {
 		p, to := &x.places[i], &x.plan.Places[i]
-		standing := survey.Standing{Valid: p.valid, Excluded: p.excluded, Flags: flagsOf(p.flags)}
+		standing := survey.Standing{Valid: p.valid, Excluded: p.excluded, Flags: flagsOf(p.flags) | p.derived}
 		to.Counted = survey.Counts(standing, !q.WithoutFlagged) && (x.channel == "" || p.channel == string(x.channel))
 		to.In = x.matchesPlace(p)
 	}

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"strings"
 
 	"sipas/api/store"
 	"sipas/stats"
@@ -168,9 +167,9 @@ func (w *writer) counts() stats.Counts {
 		c.Received += n
 		c.ByChannel[p.channel] += n
 		c.ByDoor[p.door] += n
-		if p.flags != "" {
+		if names := p.flagNames(); len(names) > 0 {
 			c.Flagged += n
-			for _, name := range strings.Split(p.flags, ",") {
+			for _, name := range names {
 				c.ByFlag[name] += n
 			}
 		}

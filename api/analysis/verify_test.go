@@ -163,6 +163,19 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 		"a place of no one": {func(t *testing.T, a *Analysis, id survey.ID) {
 			again(t, a, id, func(col *columns, row *stats.Row) { row.Place = uint32(len(col.places)) })
 		}, FaultDiffers},
+		"an hour altered": {func(t *testing.T, a *Analysis, id survey.ID) {
+			again(t, a, id, func(_ *columns, row *stats.Row) { row.Hour++ })
+		}, FaultDiffers},
+		"a flag that nothing gives": {func(t *testing.T, a *Analysis, id survey.ID) {
+			col := a.rounds[seeds.DemoRound]
+			n, ok := col.tail.Place(id)
+			if !ok {
+				t.Fatal("no such row")
+			}
+			p := col.places[n]
+			p.derived = survey.FlagBurst
+			col.tail = col.tail.WithPlaces(map[[16]byte]uint32{id: col.placeNumber(p.key(nil), func() place { return p })})
+		}, FaultDiffers},
 		"an exclusion missed": {func(t *testing.T, a *Analysis, id survey.ID) {
 			exclude(t, a.store, id, true, clock())
 			if _, err := a.follow(t.Context()); err != nil {

@@ -389,6 +389,18 @@ func TestCSVHoldsTheReport(t *testing.T) {
 	}
 }
 
+// TestEveryFlagHasAName: a code that is not known would stand for itself.
+func TestEveryFlagHasAName(t *testing.T) {
+	for _, name := range (^survey.Flags(0)).Names() {
+		for _, lang := range []string{survey.Vietnamese, survey.English} {
+			list := talliesOf("by_flag.", map[string]int{name: 1}, lang)
+			if list[0].name == name || list[0].name == "" {
+				t.Errorf("%s has no name in %s", name, lang)
+			}
+		}
+	}
+}
+
 // TestCSVFormulas gives every text of a report each beginning that a
 // spreadsheet takes for a formula.
 func TestCSVFormulas(t *testing.T) {
