@@ -45,7 +45,7 @@ func small() *stats.Report {
 		Level: 95, Software: "v1",
 		Notices: []stats.Notice{{Code: "interim", Text: survey.Text{"vi": "Chưa kết thúc", "en": "Still running"}}},
 		Counts: stats.Counts{Received: 50, Counted: 44, ByChannel: map[string]int{"paper": 9, "qr": 41}, ByDoor: map[string]int{"open": 41, "staff": 9},
-			ByFlag: map[string]int{"straight_line": 6}},
+			ByFlag: map[string]int{"straight_line": 6, "burst": 40, "duplicate_pattern": 3}},
 		Total: group("", weighted, stats.Decision{Verdict: ptr(stats.Undecided), Target: 80, ReachesTarget: ptr(true), Basis: "respondents", Interim: true, Level: 97.5}),
 		By:    "unit",
 		Groups: []stats.Group{

@@ -2,11 +2,14 @@ package web
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
 	"sipas/api/analysis"
+	"sipas/api/store"
 	"sipas/stats"
 	"sipas/survey"
 )
@@ -41,6 +44,58 @@ func TestReportIncludesAcknowledged(t *testing.T) {
 	}
 	if strings.Contains(page.body, " style=") || strings.Contains(page.body, "<script") {
 		t.Error("the page breaks its own policy")
+	}
+}
+
+// TestReportFlags: report and page count by flag, have and leave out
+// flagged answers, and the export has the flags that are stored.
+func TestReportFlags(t *testing.T) {
+	e := start(t, options{})
+	cookie := e.signedIn(e.tokens["full"])
+	fast := 0
+	for i := range 34 { // more than an hour at a desk has, three of them the same
+		body := submission(t, func(m map[string]any) {
+			answers := m["answers"].(map[string]any)
+			for k, item := range []string{"c01", "c02", "c03", "c04", "c05"} {
+				answers[item] = 1 + i>>k&1
+			}
+			if i >= 31 {
+				answers["c01"], answers["c02"], answers["c03"] = 3, 3, 3
+				for _, item := range []string{"c04", "c05"} {
+					answers[item] = 4
+				}
+			}
+			if i%5 == 0 {
+				m["seconds"] = 20
+				fast++
+			}
+		})
+		if a := e.post(body, ""); a.status != http.StatusCreated {
+			t.Fatal(a.body)
+		}
+	}
+	for query, counted := range map[string]int{"": 34, "flagged=with": 34, "flagged=without": 0} {
+		a := e.do(call{path: "/api/v1/rounds/" + testRound + "/report?" + query, token: e.tokens["full"]})
+		var r stats.Report
+		if err := json.Unmarshal([]byte(a.body), &r); err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]int{"burst": 34, "duplicate_pattern": 3, "speeding": fast}
+		if r.Counts.Counted != counted || r.Counts.Flagged != 34 || !maps.Equal(r.Counts.ByFlag, want) {
+			t.Errorf("%s: %+v, want %d counted and %v", query, r.Counts, counted, want)
+		}
+		for flag, n := range want {
+			for _, lang := range e.server.texts.languages {
+				page := e.do(call{path: "/reports/" + testRound + "?lang=" + lang + "&" + query, cookie: cookie})
+				if !strings.Contains(page.body, e.server.texts.say(lang, "flag."+flag)+"</th><td>"+strconv.Itoa(n)+"</td>") {
+					t.Errorf("%s in %s: the page has no %s of %d", query, lang, flag, n)
+				}
+			}
+		}
+	}
+	exported := e.do(call{path: "/api/v1/responses", token: e.tokens[store.RightExport]}).body
+	if strings.Count(exported, `"flags":["speeding"]`) != fast || strings.Count(exported, `"flags":[]`) != 34-fast || strings.Contains(exported, "seconds") {
+		t.Errorf("exported: %.400s", exported)
 	}
 }
 
