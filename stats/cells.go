@@ -12,6 +12,98 @@ type cellWeights struct {
 	units     []UnitState
 	exceeding []int32 // cells of the plan with more answers than results returned
 	ratio     float64 // largest weight over the smallest
+	// Of a raked round; raking is nil where it failed.
+	margins [][]MarginClass
+	raking  *raking
+	reason  string
+}
+
+// newCellWeights gives the state of every unit, and the unit's cells by number
+// in ascending order.
+func newCellWeights(plan *Plan, answers []int) (out cellWeights, byUnit [][]int32) {
+	out = cellWeights{of: make([]int32, len(plan.Cells)), units: make([]UnitState, plan.Units)}
+	byUnit = make([][]int32, plan.Units)
+	known := make([]bool, plan.Units)
+	for i, c := range plan.Cells {
+		byUnit[c.Unit] = append(byUnit[c.Unit], int32(i))
+		u := &out.units[c.Unit]
+		u.Answers += answers[i]
+		if c.Known {
+			known[c.Unit] = true
+			u.Population += c.N
+			if exceeds(&c, answers[i]) {
+				out.exceeding = append(out.exceeding, int32(i))
+			}
+		}
+	}
+	for unit := range out.units {
+		u := &out.units[unit]
+		switch {
+		case !known[unit]:
+			u.Reason = ReasonNoPopulation
+		case u.Answers < plan.minCell() || u.Population == 0:
+			u.Reason = ReasonUncovered
+		}
+	}
+	return out, byUnit
+}
+
+// add appends a weight cell.
+func (w *cellWeights) add(cell WeightCell) {
+	for _, i := range cell.Members {
+		w.of[i] = int32(len(w.cells))
+	}
+	u := &w.units[cell.Unit]
+	u.Exceeds = u.Exceeds || cell.Exceeds
+	w.cells = append(w.cells, cell)
+}
+
+// setRatio sets the largest weight over the smallest, spread cells apart.
+func (w *cellWeights) setRatio() {
+	smallest, largest := 0.0, 0.0
+	for _, cell := range w.cells {
+		if cell.Weight > 0 && !cell.Spread {
+			if smallest == 0 || cell.Weight < smallest {
+				smallest = cell.Weight
+			}
+			largest = max(largest, cell.Weight)
+		}
+	}
+	if smallest > 0 {
+		w.ratio = largest / smallest
+	}
+}
+
+// expected gives what is taken off a row of a weight cell as expected: the
+// number of a mean, and how many times. The mean of a merged cell is one of
+// weighted rows, that of a class of a raked margin one of rows.
+func (w *cellWeights) expected(cell int32) (mean int32, times float64) {
+	if len(w.margins) == 0 {
+		return cell, 1
+	}
+	if w.raking == nil {
+		return 0, 0
+	}
+	return w.raking.mean[cell], w.cells[cell].Weight
+}
+
+// means is the number of means.
+func (w *cellWeights) means() int {
+	switch {
+	case len(w.margins) == 0:
+		return len(w.cells)
+	case w.raking == nil:
+		return 0
+	}
+	return len(w.raking.rows)
+}
+
+// perRow is the part of a mean that one row with a weight has.
+func (w *cellWeights) perRow(mean int) float64 {
+	if w.raking != nil {
+		return 1 / w.raking.rows[mean]
+	}
+	return w.cells[mean].Weight / float64(w.cells[mean].Answers)
 }
 
 // spreadPercent is the part of a unit's counted answers below which answers
@@ -47,48 +139,22 @@ const spreadPercent = 5
 // Source: cell collapsing as in Kalton & Flores-Cervantes 2003; the rule of
 // this project is in METHOD.md.
 func weighCells(plan *Plan, answers []int) cellWeights {
-	out := cellWeights{of: make([]int32, len(plan.Cells)), units: make([]UnitState, plan.Units)}
-	byUnit := make([][]int32, plan.Units)
-	known := make([]bool, plan.Units)
-	for i, c := range plan.Cells {
-		byUnit[c.Unit] = append(byUnit[c.Unit], int32(i))
-		u := &out.units[c.Unit]
-		u.Answers += answers[i]
-		if c.Known {
-			known[c.Unit] = true
-			u.Population += c.N
-			if exceeds(&c, answers[i]) {
-				out.exceeding = append(out.exceeding, int32(i))
-			}
-		}
-	}
-	smallest, largest := 0.0, 0.0
+	out, byUnit := newCellWeights(plan, answers)
 	for unit, members := range byUnit {
-		u := &out.units[unit]
-		switch {
-		case !known[unit]:
-			u.Reason = ReasonNoPopulation
-		case u.Answers < plan.minCell() || u.Population == 0:
-			u.Reason = ReasonUncovered
-		}
-		for _, cell := range weighUnit(plan, u, members, answers) {
-			if cell.Weight > 0 && !cell.Spread {
-				if smallest == 0 || cell.Weight < smallest {
-					smallest = cell.Weight
-				}
-				largest = max(largest, cell.Weight)
-			}
-			for _, i := range cell.Members {
-				out.of[i] = int32(len(out.cells))
-			}
-			u.Exceeds = u.Exceeds || cell.Exceeds
-			out.cells = append(out.cells, cell)
+		for _, cell := range weighUnit(plan, &out.units[unit], members, answers) {
+			out.add(cell)
 		}
 	}
-	if smallest > 0 {
-		out.ratio = largest / smallest
-	}
+	out.setRatio()
 	return out
+}
+
+// weigh weights a round of visitors by cells or by margins.
+func weigh(plan *Plan, answers []int) cellWeights {
+	if len(plan.Margins) > 0 {
+		return rakeCells(plan, answers)
+	}
+	return weighCells(plan, answers)
 }
 
 func exceeds(c *Cell, answers int) bool { return c.Known && float64(answers) > c.N }

@@ -20,11 +20,18 @@ import "math"
 // hold them into one or, if they are few, get the mean weight of those. Rows of
 // units without a population or with too few answers have weight 0.
 //
+// Raking. With Plan.Margins the weights meet several classifications at once
+// (WeightCell, MarginClass), each class as well as its neighbour, for which no
+// cell needs to have many answers. ReasonMarginTotals, ReasonMarginEmpty and
+// ReasonNotConverged say why there are none.
+//
 // Variance is Taylor-linearised: every row of the domain has
 // u = Σ_k c_k·(y_k − R_k·a_k)/Â_k, rows outside it 0, and z = w·u, so that the
 // covariance between items is in every composite. Visitors:
 // z = w·(u − ū_c), ū_c the mean of u over all counted rows of the weight cell
-// (the residual of post-stratification), and
+// (the residual of post-stratification), or for a raked round z = w·(u − x'B), B
+// the regression of u over all counted rows, all alike, on the indicators x of
+// the classes of all margins, and
 //
 //	V = Σ_h n_h/(n_h−1)·Σ_i (t_hi − t̄_h)²
 //
@@ -49,7 +56,8 @@ import "math"
 // too few answers: those give reasons in the result.
 //
 // Sources: Särndal, Swensson & Wretman 1992, sections 4.3, 5.5 and 7.6; Cochran
-// 1977, section 11.8; Deville & Särndal 1992 for the residuals.
+// 1977, section 11.8; Deville & Särndal 1992 for the residuals; Deville, Särndal
+// & Sautory 1993 for raking.
 func Compute(plan *Plan, blocks ...*Rows) (*Result, error) {
 	if err := plan.Check(); err != nil {
 		return nil, err
@@ -62,7 +70,7 @@ func Compute(plan *Plan, blocks ...*Rows) (*Result, error) {
 	sample := takeSample(plan, blocks, ranges)
 	weights := &cellWeights{}
 	if plan.Design == Visitors {
-		*weights = weighCells(plan, sample.cellAnswers)
+		*weights = weigh(plan, sample.cellAnswers)
 	} else if sample.maxWeight > 0 {
 		weights.ratio = min(sample.maxWeight/sample.minWeight, math.MaxFloat64)
 	}
@@ -74,9 +82,11 @@ func Compute(plan *Plan, blocks ...*Rows) (*Result, error) {
 	l := newLayout(plan)
 	domains := solveDomains(plan, l, cl, weights, t)
 	expected := cellExpectations(l, cl, weights, t)
-	spread := scanVariance(plan, blocks, l, cl, strata, domains, expected)
+	fits := newMarginFits(l, cl, weights, t, domains)
+	spread := scanVariance(plan, blocks, l, cl, strata, domains, expected, fits)
 
 	out := &Result{CellAnswers: sample.cellAnswers[:len(plan.Cells)], Cells: weights.cells, Units: weights.units, ExceedingCells: weights.exceeding, WeightRatio: weights.ratio,
+		Margins: weights.margins, RakingReason: weights.reason,
 		Groups: make([]Domain, plan.Groups), PlaceRows: make([]int, len(plan.Places))}
 	for p, n := range t.placeRows {
 		out.PlaceRows[p] = int(n)

@@ -68,6 +68,19 @@ func benchRound(n int) (*Plan, *Rows) {
 	return plan, b.Build()
 }
 
+// raked is the plan with three margins: unit, service field, filing channel.
+func raked(plan *Plan) *Plan {
+	p := *plan
+	p.Margins = []CellMargin{{Totals: make([]float64, plan.Units)}, {Totals: make([]float64, 4)}, {Totals: make([]float64, 2)}}
+	for _, c := range plan.Cells {
+		for m, class := range []int32{c.Unit, c.Field, c.Filing} {
+			p.Margins[m].Class = append(p.Margins[m].Class, class)
+			p.Margins[m].Totals[class] += c.N
+		}
+	}
+	return &p
+}
+
 func benchReport(b *testing.B, plan *Plan, rows ...*Rows) {
 	b.ReportAllocs()
 	answers, size := 0, int64(0)
@@ -76,8 +89,12 @@ func benchReport(b *testing.B, plan *Plan, rows ...*Rows) {
 		size += r.Bytes()
 	}
 	for b.Loop() {
-		if _, err := Compute(plan, rows...); err != nil {
+		result, err := Compute(plan, rows...)
+		if err != nil {
 			b.Fatal(err)
+		}
+		if result.Total.Weighted == nil {
+			b.Fatalf("nothing was weighted: %s", result.Total.WeightedReason)
 		}
 	}
 	b.ReportMetric(float64(size)/float64(answers), "B/answer")
@@ -91,6 +108,7 @@ func benchReport(b *testing.B, plan *Plan, rows ...*Rows) {
 func BenchmarkReport1M(b *testing.B) {
 	plan, rows := benchRound(1_000_000)
 	b.Run("units", func(b *testing.B) { benchReport(b, plan, rows) })
+	b.Run("units/raked", func(b *testing.B) { benchReport(b, raked(plan), rows) })
 	b.Run("units/tail", func(b *testing.B) {
 		main, tail := split(rows, 10_000)
 		benchReport(b, plan, main, tail)
@@ -109,11 +127,10 @@ func BenchmarkReport1M(b *testing.B) {
 		}
 		benchReport(b, &p, rows)
 	})
-	b.Run("persons", func(b *testing.B) {
-		p := *plan
-		p.By, p.Groups = ByPerson, 6
-		benchReport(b, &p, rows)
-	})
+	persons := *plan
+	persons.By, persons.Groups = ByPerson, 6
+	b.Run("persons", func(b *testing.B) { benchReport(b, &persons, rows) })
+	b.Run("persons/raked", func(b *testing.B) { benchReport(b, raked(&persons), rows) })
 	b.Run("months", func(b *testing.B) {
 		p := *plan
 		p.By, p.Groups, p.DayBase = ByDay, 3, 9000
@@ -136,18 +153,23 @@ func BenchmarkReport1M(b *testing.B) {
 // TestComputeAllocatesNothingPerAnswer: what a report allocates belongs to groups, desks and cells, which the
 // benchmark's round has the same number of whatever the number of answers.
 func TestComputeAllocatesNothingPerAnswer(t *testing.T) {
-	allocations := func(answers int) float64 {
+	allocations := func(answers int, margins bool) float64 {
 		plan, rows := benchRound(answers)
+		if margins {
+			plan = raked(plan)
+		}
 		return testing.AllocsPerRun(3, func() {
 			if _, err := Compute(plan, rows); err != nil {
 				t.Fatal(err)
 			}
 		})
 	}
-	few, many := allocations(100_000), allocations(300_000)
-	t.Logf("%v allocations for 100,000 answers, %v for 300,000", few, many)
-	if many-few > 2000 {
-		t.Errorf("200,000 answers more take %v allocations more", many-few)
+	for _, margins := range []bool{false, true} {
+		few, many := allocations(100_000, margins), allocations(300_000, margins)
+		t.Logf("raked %t: %v allocations for 100,000 answers, %v for 300,000", margins, few, many)
+		if many-few > 2000 {
+			t.Errorf("raked %t: 200,000 answers more take %v allocations more", margins, many-few)
+		}
 	}
 }
 
@@ -158,7 +180,8 @@ func BenchmarkReport10M(b *testing.B) {
 		b.Skip("set SIPAS_BENCH_10M=1 (needs 1 GB)")
 	}
 	plan, rows := benchRound(10_000_000)
-	benchReport(b, plan, rows)
+	b.Run("units", func(b *testing.B) { benchReport(b, plan, rows) })
+	b.Run("units/raked", func(b *testing.B) { benchReport(b, raked(plan), rows) })
 }
 
 // BenchmarkBuild1M sorts a million answers into columns.

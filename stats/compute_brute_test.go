@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"fmt"
 	"math"
 	"slices"
 )
@@ -24,8 +25,9 @@ type bruteEstimate struct {
 }
 
 type bruteReport struct {
-	plan *Plan
-	rows []*bruteRow
+	plan  *Plan
+	rows  []*bruteRow
+	basis *weightedBasis // raked: the indicators of all classes
 }
 
 // newBrute joins the rows with the plan's tables, weights them and merges the
@@ -51,7 +53,10 @@ func newBrute(plan *Plan, rows []Row) *bruteReport {
 		}
 		b.rows = append(b.rows, r)
 	}
-	if plan.Design == Visitors {
+	switch {
+	case len(plan.Margins) > 0:
+		b.rake()
+	case plan.Design == Visitors:
 		b.weigh()
 	}
 	b.mergeStrata()
@@ -420,9 +425,13 @@ func (b *bruteReport) estimates(group int, weighted bool) []bruteEstimate {
 func (b *bruteReport) variance(u []float64, in func(*bruteRow) bool, weight func(*bruteRow) float64, weighted bool) (v float64, lonely bool) {
 	p := b.plan
 	z := make([]float64, len(b.rows))
+	if b.basis != nil && weighted {
+		u = slices.Clone(u)
+		b.basis.residuals(u)
+	}
 	for i, r := range b.rows {
 		residual := u[i]
-		if weighted && p.Design == Visitors {
+		if weighted && p.Design == Visitors && len(p.Margins) == 0 {
 			sum, n := 0.0, 0.0
 			for j, s := range b.rows {
 				if s.cell == r.cell {
@@ -495,4 +504,205 @@ func (b *bruteReport) variance(u []float64, in func(*bruteRow) bool, weight func
 		}
 	}
 	return v, lonely
+}
+
+// rake rakes as the words of the rule say, with lists of rows. Where it fails
+// all weights stay 0.
+func (b *bruteReport) rake() {
+	p := b.plan
+	cellOf := func(r *bruteRow) int { return int(p.Places[r.Place].Cell) }
+	answers, population := make([]int, p.Units), make([]float64, p.Units)
+	for _, r := range b.rows {
+		r.weight = 0
+		answers[p.Cells[cellOf(r)].Unit]++
+	}
+	for _, c := range p.Cells {
+		if c.Known {
+			population[c.Unit] += c.N
+		}
+	}
+	covered := func(cell int) bool { unit := p.Cells[cell].Unit; return answers[unit] >= 10 && population[unit] > 0 }
+
+	// Cells that can be reached from each other over a class.
+	reach := make([]int, len(p.Cells))
+	for i := range reach {
+		reach[i] = i
+	}
+	for changed := true; changed; {
+		changed = false
+		for i := range p.Cells {
+			for j := range p.Cells {
+				for _, m := range p.Margins {
+					if covered(i) && covered(j) && m.Class[i] == m.Class[j] && m.Class[i] >= 0 && reach[i] < reach[j] {
+						reach[j], changed = reach[i], true
+					}
+				}
+			}
+		}
+	}
+
+	type class struct {
+		members []int
+		total   float64
+		answers int
+		part    int
+	}
+	margins := make([]map[string]*class, len(p.Margins))
+	labels := make([][]string, len(p.Margins)) // by margin, cell
+	for m, margin := range p.Margins {
+		var list []*class
+		for c, total := range margin.Totals {
+			x := &class{members: []int{c}, total: total, part: -1}
+			for i := range p.Cells {
+				switch {
+				case int(margin.Class[i]) != c:
+				case covered(i):
+					x.part = reach[i]
+				case p.Cells[i].Known:
+					x.total -= p.Cells[i].N
+				}
+			}
+			for _, r := range b.rows {
+				if covered(cellOf(r)) && int(margin.Class[cellOf(r)]) == c {
+					x.answers++
+				}
+			}
+			if x.total < 0 || x.part < 0 && x.total > 0 {
+				return
+			}
+			if x.part >= 0 {
+				list = append(list, x)
+			}
+		}
+		smaller := func(x, y *class) bool {
+			return x.answers < y.answers || x.answers == y.answers && slices.Min(x.members) < slices.Min(y.members)
+		}
+		for margin.Merge {
+			var from, into *class
+			for _, x := range list {
+				alone := !slices.ContainsFunc(list, func(y *class) bool { return y != x && y.part == x.part })
+				if !alone && (x.answers < 10 || x.total == 0) && (from == nil || smaller(x, from)) {
+					from = x
+				}
+			}
+			if from == nil {
+				break
+			}
+			for _, y := range list {
+				if y != from && y.part == from.part && (into == nil || smaller(y, into)) {
+					into = y
+				}
+			}
+			into.members = append(into.members, from.members...)
+			into.total += from.total
+			into.answers += from.answers
+			list = slices.DeleteFunc(list, func(x *class) bool { return x == from })
+		}
+		margins[m], labels[m] = map[string]*class{}, make([]string, len(p.Cells))
+		for n, x := range list {
+			name := string(rune('a' + n))
+			margins[m][name] = x
+			for i := range p.Cells {
+				if covered(i) && slices.Contains(x.members, int(margin.Class[i])) {
+					labels[m][i] = name
+				}
+			}
+		}
+	}
+	partTotal := func(m, part int) (sum float64) {
+		for _, x := range margins[m] {
+			if x.part == part {
+				sum += x.total
+			}
+		}
+		return sum
+	}
+	for m := 1; m < len(margins); m++ {
+		unknown := map[int]*class{}
+		for _, x := range margins[m] {
+			if math.Abs(partTotal(m, x.part)-partTotal(0, x.part)) > 1e-9 {
+				return
+			}
+		}
+		for _, r := range b.rows {
+			i := cellOf(r)
+			if !covered(i) || p.Margins[m].Class[i] >= 0 {
+				continue
+			}
+			if unknown[reach[i]] == nil {
+				unknown[reach[i]] = &class{part: reach[i]}
+			}
+			first := margins[0][labels[0][i]]
+			unknown[reach[i]].answers++
+			unknown[reach[i]].total += first.total / float64(first.answers)
+			labels[m][i] = fmt.Sprint("?", reach[i])
+		}
+		said := map[int]int{}
+		for _, x := range margins[m] {
+			said[x.part] += x.answers
+		}
+		for _, x := range margins[m] {
+			switch u := unknown[x.part]; {
+			case u != nil && said[x.part] == 0:
+				x.total = 0
+			case u != nil:
+				x.total *= 1 - u.total/partTotal(0, x.part)
+			}
+		}
+		for part, x := range unknown {
+			margins[m][fmt.Sprint("?", part)] = x
+		}
+	}
+
+	for _, margin := range margins {
+		for _, x := range margin {
+			if (x.answers == 0) != (x.total == 0) {
+				return
+			}
+		}
+	}
+	weights := make([]float64, len(b.rows))
+	inRaking := make([]float64, len(b.rows))
+	for i, r := range b.rows {
+		if covered(cellOf(r)) {
+			weights[i], inRaking[i] = 1, 1
+		}
+	}
+	for range rakeRounds {
+		worst := 0.0
+		for m := range margins {
+			sums := map[string]float64{}
+			for i, r := range b.rows {
+				sums[labels[m][cellOf(r)]] += weights[i]
+			}
+			for name, x := range margins[m] {
+				if x.total > 0 {
+					worst = math.Max(worst, math.Abs(sums[name]/x.total-1))
+				}
+			}
+			for i, r := range b.rows {
+				if name := labels[m][cellOf(r)]; weights[i] > 0 {
+					weights[i] *= margins[m][name].total / sums[name]
+				}
+			}
+		}
+		if worst < rakeTolerance {
+			b.basis = newWeightedBasis(inRaking)
+			for m := range margins {
+				for name := range margins[m] {
+					x := make([]float64, len(b.rows))
+					for i, r := range b.rows {
+						if inRaking[i] > 0 && labels[m][cellOf(r)] == name {
+							x[i] = 1
+						}
+					}
+					b.basis.add(x)
+				}
+			}
+			for i, r := range b.rows {
+				r.weight = weights[i]
+			}
+			return
+		}
+	}
 }

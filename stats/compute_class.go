@@ -12,6 +12,10 @@ type class struct {
 	cell   int32 // merged weight cell (Visitors), else 0
 	domain int32 // 1+group; 0 in the total only; -1 outside every domain
 	weight float64
+	// What is taken off its rows as expected (expectations): the mean with this
+	// number, so many times.
+	mean  int32
+	times float64
 }
 
 // classer gives rows their class. A class is a base that the place decides
@@ -92,6 +96,7 @@ func newClasser(plan *Plan, weights *cellWeights) *classer {
 			cl := class{cell: b.cell, domain: -1, weight: 1}
 			if plan.Design == Visitors {
 				cl.weight = weights.cells[b.cell].Weight
+				cl.mean, cl.times = weights.expected(b.cell)
 			}
 			switch {
 			case !b.in || part == c.out:

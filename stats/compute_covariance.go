@@ -3,18 +3,31 @@ package stats
 import "errors"
 
 // GroupCovariances are the covariances between the headline indices of a plan's groups.
-type GroupCovariances struct{ of map[[2]int32]float64 }
+type GroupCovariances struct {
+	of map[[2]int32]float64
+	// Of a raked round, by group: the fit on the axes of the margins, and its covariance with what the group's totals are
+	// without it, less half of the fit's own variance. nil otherwise.
+	fit, with [][]float64
+}
 
 // At is the covariance of the groups i and j (the variance where they are one), in squared proportions. It is exactly 0 for
-// groups that have nothing in common: no stratum and no weight cell.
+// groups that have nothing in common: no stratum, no weight cell and no margin.
 func (c *GroupCovariances) At(i, j int) float64 {
-	return c.of[[2]int32{int32(min(i, j)), int32(max(i, j))}]
+	i, j = min(i, j), max(i, j)
+	v := c.of[[2]int32{int32(i), int32(j)}]
+	if c.fit != nil {
+		for k := range c.fit[i] {
+			v -= c.fit[i][k]*c.with[j][k] + c.fit[j][k]*c.with[i][k]
+		}
+	}
+	return v
 }
 
 // IndexCovariances gives the covariances of the groups' headline indices, with the weights of the design or with weight 1:
 // Compute's variance formula with the totals of two groups in place of the square of one. Groups of one
 // sample share desk-days, strata and weight cells, so they are seldom independent. What has no standard error in
-// Compute has no meaning here either. It scans the answers three times; the memory is that of the pairs that occur in one stratum.
+// Compute has no meaning here either. It scans the answers three times; the memory is that of the pairs that occur in one stratum
+// (raked: what all groups share is kept once for each).
 // Errors are those of Compute, and a plan without methods.
 func IndexCovariances(plan *Plan, weighted bool, blocks ...*Rows) (*GroupCovariances, error) {
 	if err := plan.Check(); err != nil {
@@ -31,13 +44,13 @@ func IndexCovariances(plan *Plan, weighted bool, blocks ...*Rows) (*GroupCovaria
 	sample := takeSample(plan, blocks, ranges)
 	weights := &cellWeights{}
 	if plan.Design == Visitors {
-		*weights = weighCells(plan, sample.cellAnswers)
+		*weights = weigh(plan, sample.cellAnswers)
 	}
 	cl := newClasser(plan, weights)
 	t := takeTally(plan, blocks, ranges, cl)
 	t.includeGroups(plan)
 	l := newLayout(plan)
-	s := newCovarianceScan(plan, cl, weighted)
+	s := newCovarianceScan(plan, cl, weights, weighted)
 	domains := solveDomains(plan, l, cl, weights, t)
 	for d := 1; d < len(domains); d++ {
 		e := domains[d].plain
@@ -49,23 +62,47 @@ func IndexCovariances(plan *Plan, weighted bool, blocks ...*Rows) (*GroupCovaria
 			e.coefficients(s.coefficients[d], at)
 		}
 	}
-	s.expect(weights, t)
+	s.expect(t)
 	for _, h := range designStrata(plan, sample.stratumPSUs) {
 		s.stratum(blocks, &h)
 	}
-	return &GroupCovariances{of: s.out}, nil
+	out := &GroupCovariances{of: s.out}
+	if s.rank > 0 {
+		s.addFits(out)
+	}
+	return out, nil
+}
+
+// addFits takes the axes, which were scanned as groups behind the others, out of the covariances.
+func (s *covarianceScan) addFits(c *GroupCovariances) {
+	groups := s.plan.Groups
+	c.fit, c.with = make([][]float64, groups), make([][]float64, groups)
+	for i := range groups {
+		c.fit[i], c.with[i] = make([]float64, s.rank), make([]float64, s.rank)
+		copy(c.fit[i], s.fit[1+i]) // nil without an index
+		for k := range s.rank {
+			with := c.of[[2]int32{int32(i), int32(groups + k)}]
+			for m, b := range c.fit[i] {
+				with -= b * c.of[[2]int32{int32(groups + min(k, m)), int32(groups + max(k, m))}] / 2
+			}
+			c.with[i][k] = with
+		}
+	}
 }
 
 // covarianceScan is the memory of IndexCovariances.
 type covarianceScan struct {
 	plan     *Plan
 	classer  *classer
+	weights  *cellWeights
 	weighted bool
+	rank     int // axes of a raked round, else 0
 	out      map[[2]int32]float64
 	// coefficients has by domain those of its index (linear.coefficients), nil without one.
 	coefficients [][]float64
-	// expected has by weight cell what post-stratification takes off groups' totals for every counted row of it.
+	// expected has by class.mean what is taken off groups' totals, class.times for every counted row.
 	expected [][]expectedIndex
+	fit      [][]float64 // by domain: its index on the axes
 	classes  []int32
 
 	// Of the stratum in hand: the groups met in it, where each stands in that list (-1 not there), and the sums over PSUs of their
@@ -90,18 +127,23 @@ type psuIndex struct {
 	total, squares float64
 }
 
-func newCovarianceScan(plan *Plan, cl *classer, weighted bool) *covarianceScan {
-	s := &covarianceScan{plan: plan, classer: cl, weighted: weighted, out: map[[2]int32]float64{},
-		coefficients: make([][]float64, 1+plan.Groups), at: make([]int, 1+plan.Groups)}
+func newCovarianceScan(plan *Plan, cl *classer, weights *cellWeights, weighted bool) *covarianceScan {
+	s := &covarianceScan{plan: plan, classer: cl, weights: weights, weighted: weighted, out: map[[2]int32]float64{},
+		coefficients: make([][]float64, 1+plan.Groups)}
+	if weighted && weights.raking != nil {
+		s.rank = weights.raking.rank
+	}
+	s.at, s.fit = make([]int, 1+plan.Groups+s.rank), make([][]float64, 1+plan.Groups)
 	for i := range s.at {
 		s.at[i] = -1
 	}
 	return s
 }
 
-// expect gives every weight cell the mean of its groups' weighted linearised values over all counted rows.
-func (s *covarianceScan) expect(weights *cellWeights, t *tally) {
-	s.expected = make([][]expectedIndex, len(weights.cells))
+// expect gives every weight cell the mean of its groups' weighted linearised values over all counted rows, and in a raked round
+// every class the mean of the linearised values, and every group its fit on the axes.
+func (s *covarianceScan) expect(t *tally) {
+	s.expected = make([][]expectedIndex, s.weights.means())
 	if !s.weighted {
 		return
 	}
@@ -118,8 +160,16 @@ func (s *covarianceScan) expect(weights *cellWeights, t *tally) {
 		for k := range sum.answered {
 			value += of[k]*float64(sum.answered[k]) + of[s.plan.Items+k]*float64(sum.satisfied[k])
 		}
-		value *= class.weight / float64(weights.cells[class.cell].Answers)
-		s.expected[class.cell] = append(s.expected[class.cell], expectedIndex{class.domain, value})
+		s.expected[class.mean] = append(s.expected[class.mean], expectedIndex{class.domain, value * s.weights.perRow(int(class.mean))})
+		if s.rank == 0 {
+			continue
+		}
+		if s.fit[class.domain] == nil {
+			s.fit[class.domain] = make([]float64, s.rank)
+		}
+		for k, x := range s.weights.raking.of(class.cell) {
+			s.fit[class.domain][k] += x * value
+		}
 	}
 }
 
@@ -163,8 +213,14 @@ func (s *covarianceScan) psu(key uint64, runs []run, h *stratum) {
 	s.inPSU, s.cells = s.inPSU[:0], s.cells[:0]
 	size := s.rows(runs)
 	for _, c := range s.cells {
-		for _, e := range s.expected[c.cell] {
-			s.meet(e.domain).total -= c.rows * e.value
+		mean, times := s.weights.expected(c.cell)
+		for _, e := range s.expected[mean] {
+			s.meet(e.domain).total -= c.rows * times * e.value
+		}
+		if s.rank > 0 {
+			for k, x := range s.weights.raking.of(c.cell) {
+				s.meet(int32(1 + s.plan.Groups + k)).total += c.rows * s.weights.cells[c.cell].Weight * x
+			}
 		}
 	}
 	population, m := s.plan.PSUSize[key], float64(size)

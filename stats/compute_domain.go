@@ -22,7 +22,7 @@ func solveDomains(plan *Plan, l *layout, cl *classer, weights *cellWeights, t *t
 		case e.plain == nil:
 			e.reason = ReasonNoAnswers
 		case e.weighted == nil:
-			e.reason = uncoveredReason(plan, cl, weights, t, int32(d))
+			e.reason = uncoveredReason(cl, weights, t, int32(d))
 		}
 		for _, lin := range []*linear{e.weighted, e.plain} {
 			if lin != nil {
@@ -100,29 +100,37 @@ func solveDrawn(out []domain, l *layout, t *tally) {
 }
 
 // uncoveredReason says why a domain with rows has no weights: ReasonNoPopulation
-// if that holds for all its units, else ReasonUncovered.
-func uncoveredReason(plan *Plan, cl *classer, weights *cellWeights, t *tally, d int32) string {
+// if that holds for all its units, why raking failed if it did for one, else
+// ReasonUncovered.
+func uncoveredReason(cl *classer, weights *cellWeights, t *tally, d int32) string {
+	reason := ReasonNoPopulation
 	for c, s := range t.classes {
 		if s == nil || d != 0 && cl.list[c].domain != d {
 			continue
 		}
-		if weights.cells[cl.list[c].cell].Reason != ReasonNoPopulation {
-			return ReasonUncovered
+		switch why := weights.cells[cl.list[c].cell].Reason; why {
+		case ReasonNoPopulation:
+		case ReasonUncovered, "":
+			reason = ReasonUncovered
+		default:
+			return why
 		}
 	}
-	return ReasonNoPopulation
+	return reason
 }
 
 // expectation is what post-stratification takes off the weighted counts of a
 // domain for every counted row of a weight cell, by item: the mean of the
 // domain's weighted answered, and then satisfied, over the cell's counted
-// rows. Linearising what is left gives w·(u − ū_c).
+// rows. Linearising what is left gives w·(u − ū_c). In a raked round it is the
+// mean of those without weights over a class of a margin, and taken off as often
+// as a row weighs (class.times).
 type expectation struct {
 	domain int32
 	mean   []float64
 }
 
-// expectations are those of one weight cell. Where all counted rows of the
+// expectations are those of one weight cell or class. Where all counted rows of the
 // cell are of one class, one expectation serves that class's group and the
 // total alike; otherwise each domain with rows in the cell has its own.
 type expectations struct {
@@ -130,24 +138,23 @@ type expectations struct {
 	shared []expectation
 }
 
-// cellExpectations gives the expectations by weight cell; those of cells
+// cellExpectations gives the expectations by class.mean; those of cells
 // without weight are empty.
 func cellExpectations(l *layout, cl *classer, weights *cellWeights, t *tally) []expectations {
 	if len(weights.cells) == 0 {
 		return nil // drawn
 	}
-	byCell := make([][]int, len(weights.cells))
+	byCell := make([][]int, weights.means())
 	for c, s := range t.classes {
 		if s != nil && cl.list[c].weight > 0 {
-			cell := cl.list[c].cell
+			cell := cl.list[c].mean
 			byCell[cell] = append(byCell[cell], c)
 		}
 	}
 	out := make([]expectations, len(byCell))
 	for cell, classes := range byCell {
-		answers := weights.cells[cell].Answers
-		perRow := weights.cells[cell].Weight / float64(answers)
-		if len(classes) == 1 && t.classes[classes[0]].rows == answers {
+		perRow := weights.perRow(cell)
+		if weights.raking == nil && len(classes) == 1 && t.classes[classes[0]].rows == weights.cells[cell].Answers {
 			out[cell].whole = make([]float64, 2*evenItems(l.items))
 			t.classes[classes[0]].addTo(out[cell].whole, perRow)
 			continue

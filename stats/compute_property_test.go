@@ -104,6 +104,9 @@ func drawRound(t *rapid.T) (*Plan, []Row) {
 			}
 		}
 	}
+	if plan.Design == Visitors && flip(0.5) {
+		plan.Margins = drawMargins(plan, flip)
+	}
 	for range 1 + rng.IntN(6) {
 		p := Person{In: flip(0.85), Group: -1}
 		if plan.By == ByPerson {
@@ -163,6 +166,37 @@ func drawRound(t *rapid.T) (*Plan, []Row) {
 		}
 	}
 	return plan, rows
+}
+
+// drawMargins draws margins by unit and by one or both of field and filing
+// channel. Some totals disagree.
+func drawMargins(plan *Plan, flip func(float64) bool) []CellMargin {
+	margin := func(classOf func(c *Cell) (class int32, any bool)) CellMargin {
+		m := CellMargin{Totals: make([]float64, max(3, plan.Units)), Merge: flip(0.7)}
+		for i := range plan.Cells {
+			c := &plan.Cells[i]
+			class, any := classOf(c)
+			if any && !c.Known {
+				class = -1
+			}
+			m.Class = append(m.Class, class)
+			if c.Known {
+				m.Totals[class] += c.N
+			}
+		}
+		return m
+	}
+	out := []CellMargin{margin(func(c *Cell) (int32, bool) { return c.Unit, false })}
+	if flip(0.9) {
+		out = append(out, margin(func(c *Cell) (int32, bool) { return c.Field, c.AnyField }))
+	}
+	if flip(0.9) {
+		out = append(out, margin(func(c *Cell) (int32, bool) { return c.Filing, c.AnyFiling }))
+	}
+	if flip(0.05) {
+		out[len(out)-1].Totals[0]++
+	}
+	return out
 }
 
 func build(t interface{ Fatal(...any) }, plan *Plan, rows []Row) *Rows {
@@ -387,6 +421,11 @@ func TestComputeScale(t *testing.T) {
 		want := compute(t, plan, build(t, plan, rows))
 		for i := range plan.Cells {
 			plan.Cells[i].N *= 4
+		}
+		for m := range plan.Margins {
+			for c := range plan.Margins[m].Totals {
+				plan.Margins[m].Totals[c] *= 4
+			}
 		}
 		for i := range rows {
 			rows[i].Weight *= 4

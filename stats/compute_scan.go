@@ -6,24 +6,27 @@ type varianceScan struct {
 	layout   *layout
 	classer  *classer
 	domains  []domain
-	expected []expectations     // by weight cell
+	expected []expectations     // by class.mean
+	fits     *marginFits        // nil where nothing was raked
 	out      map[int32]*spreads // of the stretch of strata in hand
 
 	classes  []int32 // of the rows of a run
 	segments segments
 
 	state  []*domainState // by domain, nil until it is met
-	active []int32        // domains met in the stratum in hand
+	active []int32        // domains met in the stratum in hand, then in the last
+	shifts []float64      // of the stratum: by PSU with weighted rows, the sums of their weighted axes
 	inPSU  []int32        // domains met in the PSU in hand
 	psu    int32          // number of the PSU in hand, from 1
 	loose  psuSums        // rows of the PSU that are in no group
-	cells  []cellRows     // of the PSU in hand: weight cells of several classes
+	cells  []cellRows     // of the PSU in hand: means that several classes share
 
 	total []float64 // by layout
 	drawnRow
 }
 
-// cellRows is the counted rows of one PSU in one weight cell.
+// cellRows is the counted rows of one PSU in one weight cell, or how often they
+// take off one mean.
 type cellRows struct {
 	cell int32
 	rows float64
@@ -36,11 +39,13 @@ type domainState struct {
 	own             psuSums
 	sums            *psuSums // own, or another domain's that has the same rows
 	weighted, plain *stratumSums
-	drawn           *drawnState
+	// shifts is how many of the stratum's shifts weighted has.
+	shifts int
+	drawn  *drawnState
 }
 
-func newVarianceScan(plan *Plan, l *layout, cl *classer, domains []domain, expected []expectations) *varianceScan {
-	return &varianceScan{plan: plan, layout: l, classer: cl, domains: domains, expected: expected,
+func newVarianceScan(plan *Plan, l *layout, cl *classer, domains []domain, expected []expectations, fits *marginFits) *varianceScan {
+	return &varianceScan{plan: plan, layout: l, classer: cl, domains: domains, expected: expected, fits: fits,
 		segments: newSegments(plan.Items, len(cl.list)), state: make([]*domainState, len(domains)),
 		loose: newPSUSums(l), total: make([]float64, l.size), drawnRow: newDrawnRow(l)}
 }
@@ -48,6 +53,7 @@ func newVarianceScan(plan *Plan, l *layout, cl *classer, domains []domain, expec
 // stratum scans the PSUs of one stratum and adds their variance to v.out.
 func (v *varianceScan) stratum(blocks []*Rows, h *stratum) {
 	v.segments.reset()
+	v.active, v.shifts = v.active[:0], v.shifts[:0]
 	for _, part := range h.parts {
 		first := uint64(part) << 32
 		walk(blocks, first, first|(1<<32-1), func(key uint64, runs []run) {
@@ -63,6 +69,9 @@ func (v *varianceScan) stratum(blocks []*Rows, h *stratum) {
 	for _, d := range v.active {
 		st := v.state[d]
 		st.inStratum = false
+		if v.fits != nil {
+			v.catchUp(st, d, len(v.shifts))
+		}
 		out := v.out[d]
 		if out == nil {
 			out = &spreads{}
@@ -74,7 +83,6 @@ func (v *varianceScan) stratum(blocks []*Rows, h *stratum) {
 			st.drawn.closeInto(out)
 		}
 	}
-	v.active = v.active[:0]
 }
 
 func closeInto(dst **spread, s *stratumSums, h *stratum, l *layout) {
@@ -101,6 +109,7 @@ func (v *varianceScan) meet(d int32) *domainState {
 		st.inStratum = true
 		st.weighted.reset()
 		st.plain.reset()
+		st.shifts = 0
 		v.active = append(v.active, d)
 	}
 	if st.psu != v.psu {
@@ -120,6 +129,7 @@ func (v *varianceScan) visitorsPSU(runs []run) {
 	}
 	v.loose.reset()
 	v.cells = v.cells[:0]
+	var shift []float64
 	for _, key := range v.segments.order {
 		i := int(uint32(key))
 		s := &v.segments.list[i]
@@ -127,15 +137,20 @@ func (v *varianceScan) visitorsPSU(runs []run) {
 			continue
 		}
 		class := &v.classer.list[s.class]
-		expected := &v.expected[class.cell]
-		if class.weight > 0 && expected.whole == nil {
-			v.addCell(class.cell, s.rows)
+		var whole []float64
+		if class.weight > 0 {
+			if whole = v.expected[class.mean].whole; whole == nil {
+				v.addCell(class.mean, class.times*float64(s.rows))
+			}
+			if v.fits != nil {
+				shift = v.addShift(shift, class, s.rows)
+			}
 		}
 		switch {
 		case class.domain > 0:
-			v.meet(class.domain).sums.addSegment(&v.segments, i, class.weight, expected.whole)
+			v.meet(class.domain).sums.addSegment(&v.segments, i, class.weight, whole)
 		case class.domain == 0:
-			v.loose.addSegment(&v.segments, i, class.weight, expected.whole)
+			v.loose.addSegment(&v.segments, i, class.weight, whole)
 		}
 		v.segments.empty(i)
 	}
@@ -146,16 +161,54 @@ func (v *varianceScan) visitorsPSU(runs []run) {
 		}
 	}
 	for _, d := range v.inPSU {
-		v.closePSU(v.state[d], &v.domains[d])
+		v.closePSU(d, shift)
+	}
+}
+
+// addShift adds the weighted axes of rows of a class to the shift of the PSU in
+// hand, which the first such rows begin.
+func (v *varianceScan) addShift(shift []float64, class *class, rows int) []float64 {
+	if shift == nil {
+		at := len(v.shifts)
+		for range v.fits.rank {
+			v.shifts = append(v.shifts, 0)
+		}
+		shift = v.shifts[at:]
+	}
+	w := class.weight * float64(rows)
+	for j, x := range v.fits.raking.of(class.cell) {
+		shift[j] += w * x
+	}
+	return shift
+}
+
+// catchUp gives a domain of the stratum in hand its totals in the PSUs before
+// the end of shifts in which it was not met: the fit alone.
+func (v *varianceScan) catchUp(st *domainState, d int32, end int) {
+	if v.fits.of[d] == nil {
+		return
+	}
+	for rank := v.fits.rank; st.shifts < end; st.shifts += rank {
+		clear(v.total)
+		v.fits.takeOff(v.total, d, v.shifts[st.shifts:st.shifts+rank])
+		st.weighted.add(v.total, nil)
 	}
 }
 
 // closePSU adds a domain's total in the PSU in hand to its stratum.
-func (v *varianceScan) closePSU(st *domainState, dom *domain) {
+func (v *varianceScan) closePSU(d int32, shift []float64) {
+	st, dom := v.state[d], &v.domains[d]
 	s := st.sums
 	s.pool(v.layout)
 	if dom.weighted != nil && s.shifted {
+		if shift != nil {
+			v.catchUp(st, d, len(v.shifts)-len(shift))
+		}
 		dom.weighted.totals(v.total, &s.weighted)
+		if shift != nil {
+			v.fits.takeOff(v.total, d, shift)
+			st.shifts = len(v.shifts)
+		}
 		answered := s.plain.answered[:v.layout.items]
 		if !s.hasWeight {
 			answered = nil
@@ -169,14 +222,14 @@ func (v *varianceScan) closePSU(st *domainState, dom *domain) {
 }
 
 // addCell counts rows of a weight cell.
-func (v *varianceScan) addCell(cell int32, rows int) {
+func (v *varianceScan) addCell(cell int32, rows float64) {
 	for i := range v.cells {
 		if v.cells[i].cell == cell {
-			v.cells[i].rows += float64(rows)
+			v.cells[i].rows += rows
 			return
 		}
 	}
-	v.cells = append(v.cells, cellRows{cell, float64(rows)})
+	v.cells = append(v.cells, cellRows{cell, rows})
 }
 
 // sumTotal ends the sums of the groups and gives the total the rows of every

@@ -1,5 +1,7 @@
 package stats
 
+import "slices"
+
 // spread is a domain's variance with one set of weights, by layout, and the
 // PSUs and strata that contain it.
 type spread struct {
@@ -125,15 +127,22 @@ const chunks = 32
 
 // scanVariance makes the second scan: PSU totals of linearised values, and
 // their variance between the PSUs of each stratum.
-func scanVariance(plan *Plan, blocks []*Rows, l *layout, cl *classer, strata []stratum, domains []domain, expected []expectations) []spreads {
+func scanVariance(plan *Plan, blocks []*Rows, l *layout, cl *classer, strata []stratum, domains []domain, expected []expectations, fits *marginFits) []spreads {
 	cuts := cutStrata(strata, chunks)
+	var elsewhere []marginStratum
+	if fits != nil {
+		elsewhere = make([]marginStratum, len(strata))
+	}
 	parts := make([]map[int32]*spreads, len(cuts)-1)
 	parallel(len(parts), func() *varianceScan {
-		return newVarianceScan(plan, l, cl, domains, expected)
+		return newVarianceScan(plan, l, cl, domains, expected, fits)
 	}, func(v *varianceScan, i int) {
 		v.out = map[int32]*spreads{}
 		for h := cuts[i]; h < cuts[i+1]; h++ {
 			v.stratum(blocks, &strata[h])
+			if fits != nil {
+				elsewhere[h] = marginStratum{slices.Clone(v.active), squareOfShifts(v.shifts, fits.rank, &strata[h])}
+			}
 		}
 		parts[i] = v.out
 	})
@@ -147,6 +156,9 @@ func scanVariance(plan *Plan, blocks []*Rows, l *layout, cl *classer, strata []s
 			addSpread(&out[d].weighted, p.weighted)
 			addSpread(&out[d].plain, p.plain)
 		}
+	}
+	if fits != nil {
+		fits.addElsewhere(out, elsewhere)
 	}
 	return out
 }

@@ -109,6 +109,22 @@ type Cell struct {
 	Known bool
 }
 
+// CellMargin is one classification of the weight cells, by unit or by service
+// field for instance, with what is known of each class.
+type CellMargin struct {
+	// Class is the class of each of Plan.Cells, an index of Totals; -1 where it
+	// is not known (a field not said), but not in the first margin.
+	Class []int32
+	// Totals are the results returned in each class, with those of units that
+	// will turn out to have too few answers: what their cells say is taken off.
+	Totals []float64
+	// Merge: a class with fewer answers than Plan.MinCell, or without results,
+	// merges, the smallest into the next smallest, until none is left that
+	// small. What is left with results but without answers, or the other way
+	// round, is ReasonMarginEmpty for the whole round.
+	Merge bool
+}
+
 // Plan is one question about one round's answers. Every index refers to the
 // plan's own tables; strings are labels. The zero values of optional fields
 // ask for everything: no groups, no limit of days.
@@ -135,6 +151,14 @@ type Plan struct {
 	Strata  []Stratum // by PSU key >> 32
 	Cells   []Cell    // Visitors
 	MinCell int       // counted answers a weight cell needs; 0 means 10
+	// Margins, if there are any, take the place of Cells as what visitors are
+	// weighted to: Compute, "Raking". Cells still say where more answers than
+	// results are.
+	Margins []CellMargin
+	// Inclusion is the probability, above 0 and at most 1, with which each item
+	// is asked of a person, where the form draws items by chance; nil where
+	// everybody is asked all.
+	Inclusion []float64
 
 	// PSUSize gives the population of a primary sampling unit by its key,
 	// M_hi; absent: no second stage in the variance of that unit. Drawn only.
@@ -177,6 +201,14 @@ func (p *Plan) Check() error {
 	}
 	if p.MinCell < 0 || p.Units < 0 || p.Groups < 0 || p.By > ByDay {
 		return fmt.Errorf("stats: MinCell %d, Units %d, Groups %d, By %d", p.MinCell, p.Units, p.Groups, p.By)
+	}
+	if p.Inclusion != nil && len(p.Inclusion) != p.Items {
+		return fmt.Errorf("stats: %d probabilities for %d items", len(p.Inclusion), p.Items)
+	}
+	for k, probability := range p.Inclusion {
+		if !(probability > 0 && probability <= 1) {
+			return fmt.Errorf("stats: item %d is asked with probability %v", k, probability)
+		}
 	}
 	for f, items := range p.Factors {
 		if len(items) == 0 {
@@ -258,12 +290,38 @@ func (p *Plan) checkTables() error {
 			return fmt.Errorf("stats: stratum %d has %v units in the population", i, s.PSUs)
 		}
 	}
+	if len(p.Margins) > 0 && p.Design != Visitors {
+		return fmt.Errorf("stats: margins for the design %q", p.Design)
+	}
+	for m := range p.Margins {
+		if err := p.Margins[m].check(m == 0, len(p.Cells)); err != nil {
+			return fmt.Errorf("stats: margin %d: %w", m, err)
+		}
+	}
 	for i, c := range p.Cells {
 		if !inside(c.Unit, p.Units) {
 			return fmt.Errorf("stats: cell %d has unit %d of %d", i, c.Unit, p.Units)
 		}
 		if c.Known && !(c.N >= 0 && c.N <= maxPopulation) {
 			return fmt.Errorf("stats: cell %d has a population of %v", i, c.N)
+		}
+	}
+	return nil
+}
+
+// check checks a margin of so many cells.
+func (m *CellMargin) check(first bool, cells int) error {
+	if len(m.Class) != cells {
+		return fmt.Errorf("%d classes for %d cells", len(m.Class), cells)
+	}
+	for i, c := range m.Class {
+		if c < -1 || c == -1 && first || int(c) >= len(m.Totals) {
+			return fmt.Errorf("cell %d has class %d of %d", i, c, len(m.Totals))
+		}
+	}
+	for c, total := range m.Totals {
+		if !(total >= 0 && total <= maxPopulation) {
+			return fmt.Errorf("class %d has a population of %v", c, total)
 		}
 	}
 	return nil

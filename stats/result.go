@@ -10,6 +10,13 @@ const (
 	// ReasonUncovered: every row is of units with too few counted answers to
 	// be weighted, or whose records say that no result was returned.
 	ReasonUncovered = "uncovered"
+	// ReasonMarginTotals: margins of a raked round speak of different numbers of
+	// results, so that no weights meet them all; ReasonMarginEmpty: a class has
+	// results but no answers, or answers but no results; ReasonNotConverged: no weights meet the margins,
+	// since combinations of classes have no answers. Nothing is weighted.
+	ReasonMarginTotals = "margin_totals"
+	ReasonMarginEmpty  = "margin_empty"
+	ReasonNotConverged = "raking_not_converged"
 	// ReasonIncomplete: a composite needs an item that nobody in the domain
 	// answered. Weights are never renormalised.
 	ReasonIncomplete = "incomplete_criteria"
@@ -117,27 +124,40 @@ type Domain struct {
 }
 
 // WeightCell is a cell of the visitors design as it was weighted, after
-// merging.
+// merging. Raked cells are not merged.
 type WeightCell struct {
 	Members []int32 // indices of Plan.Cells, ascending
 	Unit    int32
 	N       float64 // results returned, ΣN of the members
 	Answers int     // counted answers of the whole round
 	// Weight is N / Answers, in units with Spread cells times the factor that
-	// makes the unit's weights sum to its population; 0 where not covered.
+	// makes the unit's weights sum to its population; 0 where not covered. Raked:
+	// what meets the margins; 0 also without answers.
 	Weight float64
 	// Spread: answers without a population record, too few to merge the cells
 	// that could hold them. They have the mean weight of those; N is 0.
-	Spread  bool
-	Reason  string // ReasonUncovered or ReasonNoPopulation: left out of the weights
-	Exceeds bool   // more answers than results returned, here, in a member or, Spread, with the cells that could hold them
+	Spread bool
+	Reason string // left out of the weights: ReasonUncovered, ReasonNoPopulation, or why raking failed
+	// Exceeds: more answers than results returned, here, in a member, Spread
+	// with the cells that could hold them, or raked in a class.
+	Exceeds bool
+}
+
+// MarginClass is a class of a margin as it was raked to, after merging.
+type MarginClass struct {
+	Members []int32 // classes of the plan's margin, ascending; nil: those not known
+	// Total is the results returned that the weights of the class sum to. Answers
+	// of a class not known have what their classes of the first margin give them,
+	// and the others share the rest.
+	Total   float64
+	Answers int
 }
 
 // UnitState is a unit's part in the weights.
 type UnitState struct {
 	Answers    int     // counted answers of the whole round
 	Population float64 // results returned, all cells with a record
-	Reason     string  // ReasonUncovered or ReasonNoPopulation: left out
+	Reason     string  // why it is left out, as in WeightCell
 	Exceeds    bool    // more answers than results returned in one of its cells
 }
 
@@ -157,6 +177,10 @@ type Result struct {
 
 	Cells []WeightCell // Visitors: by unit, then smallest member
 	Units []UnitState  // Visitors: by unit
+	// Margins are the classes by margin of a raked round; RakingReason is why it
+	// could not be raked, "" if it was. Every weighted figure then has that reason.
+	Margins      [][]MarginClass
+	RakingReason string
 	// ExceedingCells are the cells of the plan with a population record (0
 	// too) and more counted answers than that.
 	ExceedingCells []int32
