@@ -6,58 +6,42 @@ import (
 	"testing"
 )
 
-// largeRound makes pictures of a round with 22 items: units, and each
-// breakdown's values, over all and within each unit. Units differ in size by a
-// factor of 20, values by one of 10.
-func largeRound(units, breakdowns, values, pictures, answersPerPicture int) []Table {
+// largeRound makes pictures of a round with 22 items: units and their desks, and
+// breakdowns of the whole. Units differ in size by a factor of 20, desks and values
+// by one of 10.
+func largeRound(units, desks, breakdowns, values, pictures, answersPerPicture int) []Table {
 	const items = 22
 	rng := rand.New(rand.NewPCG(6, 7))
-	empty := Table{}
-	add := func(id string) int {
-		empty.Cells = append(empty.Cells, TableCell{ID: id})
-		return len(empty.Cells) - 1
+	running := []TableCell{{ID: "all"}}
+	add := func(id, whole, split string) int {
+		running = append(running, TableCell{ID: id, Whole: whole, Split: split})
+		return len(running) - 1
 	}
-	all := add("all")
-	sums := []TableSum{{Whole: "all"}}
+	unit, desk := make([]int, units), make([][]int, units)
 	for u := range units {
 		id := fmt.Sprintf("unit%03d", u)
-		add(id)
-		sums[0].Parts = append(sums[0].Parts, id)
-	}
-	for b := range breakdowns {
-		whole := TableSum{Whole: "all"}
-		ofUnit := make([]TableSum, units)
-		for v := range values {
-			id := fmt.Sprintf("by%d=%d", b, v)
-			add(id)
-			whole.Parts = append(whole.Parts, id)
-			ofValue := TableSum{Whole: id}
-			for u := range units {
-				cross := fmt.Sprintf("unit%03d,%s", u, id)
-				add(cross)
-				ofUnit[u].Whole = fmt.Sprintf("unit%03d", u)
-				ofUnit[u].Parts = append(ofUnit[u].Parts, cross)
-				ofValue.Parts = append(ofValue.Parts, cross)
-			}
-			sums = append(sums, ofValue)
+		unit[u] = add(id, "all", "unit")
+		for d := range desks {
+			desk[u] = append(desk[u], add(fmt.Sprintf("%s,desk%d", id, d), id, "desk"))
 		}
-		sums = append(append(sums, whole), ofUnit...)
 	}
-	at := func(b, v, u int) int { // u -1: over all
-		return 1 + units + (b*values+v)*(units+1) + u + 1
+	value := make([][]int, breakdowns)
+	for b := range breakdowns {
+		for v := range values {
+			value[b] = append(value[b], add(fmt.Sprintf("by%d=%d", b, v), "all", fmt.Sprintf("by%d", b)))
+		}
 	}
-	running := make([]TableCell, len(empty.Cells))
 	for i := range running {
-		running[i] = TableCell{ID: empty.Cells[i].ID, Items: make([]Split, items)}
+		running[i].Items = make([]ItemSplit, items)
 	}
+	some := func(n int) int { return int(float64(n) * rng.Float64() * rng.Float64()) }
 	var out []Table
 	for range pictures {
 		for range answersPerPicture {
-			u := int(float64(units) * rng.Float64() * rng.Float64())
-			cells := []int{all, 1 + u}
+			u := some(units)
+			cells := []int{0, unit[u], desk[u][some(desks)]}
 			for b := range breakdowns {
-				v := int(float64(values) * rng.Float64() * rng.Float64())
-				cells = append(cells, at(b, v, -1), at(b, v, u))
+				cells = append(cells, value[b][some(values)])
 			}
 			for _, c := range cells {
 				running[c].N++
@@ -73,9 +57,9 @@ func largeRound(units, breakdowns, values, pictures, answersPerPicture int) []Ta
 				}
 			}
 		}
-		table := Table{Sums: sums}
+		var table Table
 		for _, c := range running {
-			c.Items = append([]Split(nil), c.Items...)
+			c.Items = append([]ItemSplit(nil), c.Items...)
 			table.Cells = append(table.Cells, c)
 		}
 		out = append(out, table)
@@ -84,26 +68,25 @@ func largeRound(units, breakdowns, values, pictures, answersPerPicture int) []Ta
 }
 
 func BenchmarkProtect(b *testing.B) {
-	// 5,000 answers come by each of 21 pictures.
-	for _, size := range []struct{ breakdowns, values, answers int }{{1, 5, 5000}, {5, 4, 5000}} {
-		b.Run(fmt.Sprintf("200x%dx%d-%d", size.breakdowns, size.values, size.answers), func(b *testing.B) {
-			tables := largeRound(200, size.breakdowns, size.values, 21, size.answers)
-			var history []Protected
+	for _, units := range []int{50, 200} {
+		b.Run(fmt.Sprintf("%dunits", units), func(b *testing.B) {
+			// 25 answers come to a unit by each of 21 pictures.
+			tables := largeRound(units, 5, 5, 4, 21, 25*units)
+			var known Disclosed
 			for _, now := range tables[:20] {
-				p, err := Protect(history, now, DefaultDisclosure())
-				if err != nil {
+				var err error
+				if known, _, err = Protect(known, now, DefaultDisclosure()); err != nil {
 					b.Fatal(err)
 				}
-				history = append(history, p)
 			}
 			shown, fresh := 0, 0
 			for b.Loop() {
-				p, err := Protect(history, tables[20], DefaultDisclosure())
+				_, p, err := Protect(known, tables[20], DefaultDisclosure())
 				if err != nil {
 					b.Fatal(err)
 				}
 				shown, fresh = 0, 0
-				for _, c := range p.Cells {
+				for _, c := range p {
 					if c.Hidden == Shown {
 						shown++
 					}
@@ -112,8 +95,10 @@ func BenchmarkProtect(b *testing.B) {
 					}
 				}
 			}
-			b.ReportMetric(100*float64(shown)/float64(len(tables[0].Cells)), "%shown")
-			b.ReportMetric(100*float64(fresh)/float64(len(tables[0].Cells)), "%renewed")
+			cells := float64(len(tables[0].Cells))
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/cells, "ns/cell")
+			b.ReportMetric(100*float64(shown)/cells, "%shown")
+			b.ReportMetric(100*float64(fresh)/cells, "%renewed")
 		})
 	}
 }
