@@ -39,9 +39,15 @@ func rakeCells(plan *Plan, answers []int) cellWeights {
 	}
 	for unit, members := range byUnit {
 		u := &out.units[unit]
-		if u.Reason == "" {
-			u.Reason = out.reason
+		if u.Reason != "" { // left out as a whole
+			if len(members) > 0 {
+				cell := newWeightCell(plan, answers, members...)
+				cell.Reason = u.Reason
+				out.add(cell)
+			}
+			continue
 		}
+		u.Reason = out.reason
 		for _, i := range members {
 			cell := newWeightCell(plan, answers, i)
 			cell.Reason = u.Reason

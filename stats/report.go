@@ -94,7 +94,8 @@ type Counts struct {
 
 // Weighting says how answers were weighted.
 type Weighting struct {
-	// Kind is "post_stratified" (to results returned), "design" (weights of a
+	// Kind is "post_stratified" (to results returned), "raked" (to those of
+	// units, service fields and filing channels at once), "design" (weights of a
 	// draw) or "none" (no population figures: weighted figures are null).
 	Kind string `json:"kind"`
 	// Returned is the number of results returned in all cells.
@@ -115,7 +116,8 @@ type CellFigures struct {
 	Members  []CellMember `json:"members"`
 	Returned int          `json:"returned"`
 	Answers  int          `json:"answers"`
-	// Weight is results per answer, null when the cell is uncovered.
+	// Weight is results per answer, null when the cell is uncovered or, raked,
+	// has no answers.
 	Weight *float64 `json:"weight"`
 	// Uncovered: too few answers even after merging; left out of the weights.
 	Uncovered bool `json:"uncovered"`

@@ -124,7 +124,7 @@ type Domain struct {
 }
 
 // WeightCell is a cell of the visitors design as it was weighted, after
-// merging. Raked cells are not merged.
+// merging. Raked cells are not merged, but for units that are left out.
 type WeightCell struct {
 	Members []int32 // indices of Plan.Cells, ascending
 	Unit    int32

@@ -85,6 +85,9 @@ func (c *Catalogue) checkReferences(p *problems) {
 		case !in.Published && r.Status != StatusDraft:
 			p.add("rounds/"+id+".instrument", CodeVersion, "not published")
 		}
+		if r.Design == DesignDrawn && r.Weights != "" {
+			p.add("rounds/"+id+".weights", CodeInvalid, "a drawn round has the weights of its draw")
+		}
 		switch {
 		case r.First > r.Last:
 			p.add("rounds/"+id+".last", CodeInvalid, "before first")

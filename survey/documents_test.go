@@ -22,6 +22,8 @@ func TestNewCatalogueRefuses(t *testing.T) {
 		"round that ends first":     {func(d *Documents) { d.Rounds[0].Last = "2026-10-01" }, "rounds/r1.last", CodeInvalid},
 		"target above 100":          {func(d *Documents) { d.Rounds[0].Target = 180 }, "rounds[0].target", CodeInvalid},
 		"no such design":            {func(d *Documents) { d.Rounds[0].Design = "guess" }, "rounds[0].design", CodeInvalid},
+		"no such weights":           {func(d *Documents) { d.Rounds[0].Weights = "guess" }, "rounds[0].weights", CodeInvalid},
+		"raked draw":                {func(d *Documents) { d.Rounds[1].Weights = WeightsRaked }, "rounds/drawn.weights", CodeInvalid},
 		"item twice":                {func(d *Documents) { d.Instruments[0].Factors[1].Items[0].ID = "c01" }, "instruments[0].factors[1].items[0].id", CodeDuplicate},
 		"text without English":      {func(d *Documents) { d.Instruments[0].Title = Text{"vi": "a"} }, "instruments[0].title", CodeInvalid},
 		"weights off 1":             {func(d *Documents) { d.Instruments[0].Methods[0].FactorWeights = []float64{0.5, 0.6} }, "instruments[0].methods[0].factor_weights", CodeInvalid},

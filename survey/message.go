@@ -35,12 +35,12 @@ var messages = map[Code]Text{
 	CodeDesignDiffers:     {"vi": "Hai bên thu phiếu theo thiết kế khác nhau nên không so sánh được.", "en": "The two sides were sampled by different designs and cannot be compared."},
 	CodeMethodDiffers:     {"vi": "Hai bên tính chỉ số bằng phương pháp hoặc phiên bản phương pháp khác nhau nên không so sánh được.", "en": "The two sides use different methods or versions of a method and cannot be compared."},
 	CodeChannelDiffers:    {"vi": "Hai bên thu phiếu bằng hình thức khác nhau; hãy chọn cùng một hình thức.", "en": "The two sides are about different channels; choose one channel."},
-	CodeWeightingDiffers:  {"vi": "Một bên có quyền số, bên kia không có, nên không so sánh được.", "en": "One side has weights and the other has none; they cannot be compared."},
+	CodeWeightingDiffers:  {"vi": "Hai bên gia quyền khác nhau, hoặc chỉ một bên có quyền số, nên không so sánh được.", "en": "The two sides are weighted in different ways, or only one of them is; they cannot be compared."},
 	CodeSamplesOverlap:    {"vi": "Hai bên có chung phiếu hoặc chung ngày; hãy chọn hai bên tách rời.", "en": "The two sides share answers or days; choose sides that are apart."},
 	CodeTooManyAnswers:    {"vi": "Quá nhiều phiếu để phân tích từng phiếu; hãy chọn một đơn vị hoặc nhóm đơn vị.", "en": "Too many answers to look at one by one; choose a unit or a type of unit."},
 	CodeDuplicate:         {"vi": "Mã bị trùng.", "en": "The id occurs twice."},
 	CodeReference:         {"vi": "Tham chiếu đến mục không tồn tại.", "en": "It refers to something that does not exist."},
-	CodeRoundStarted:      {"vi": "Đợt đã mở thì không đổi được bộ phiếu hay cách chọn mẫu; hãy lập đợt khác.", "en": "A round that has opened cannot change its instrument or design; set up another round."},
+	CodeRoundStarted:      {"vi": "Đợt đã mở thì không đổi được bộ phiếu, cách chọn mẫu hay cách gia quyền; hãy lập đợt khác.", "en": "A round that has opened cannot change its instrument, design or weights; set up another round."},
 	CodePublished:         {"vi": "Bộ phiếu đã ban hành thì không sửa được; hãy tạo phiên bản mới.", "en": "A published instrument cannot change; make a new version."},
 }
 

@@ -13,6 +13,17 @@ const (
 	DesignDrawn = "drawn"
 )
 
+// How a visitors round is weighted to the results returned. METHOD: "Weights of
+// visitors" says which to use when.
+const (
+	// WeightsCells: in every unit by service field and filing channel
+	// (post-stratification); small cells merge.
+	WeightsCells = "cells"
+	// WeightsRaked: to three margins at once, unit, service field and filing
+	// channel, for rounds with few answers in a cell.
+	WeightsRaked = "raked"
+)
+
 // The states of a round.
 const (
 	StatusDraft  = "draft"
@@ -31,6 +42,9 @@ type Round struct {
 	Instrument string `json:"instrument" validate:"required,code"`
 	Version    int    `json:"version" validate:"gte=1"`
 	Design     string `json:"design" validate:"oneof=visitors drawn"`
+	// Weights is WeightsCells or WeightsRaked; empty means WeightsCells. A drawn
+	// round has the weights of its draw.
+	Weights string `json:"weights,omitempty" validate:"omitempty,oneof=cells raked"`
 	// Form is which items a person is asked. Only "full" exists so far.
 	Form   string `json:"form" validate:"oneof=full"`
 	Status string `json:"status" validate:"oneof=draft open closed"`
@@ -60,6 +74,14 @@ func (r *Round) ValidShare() float64 {
 		return 0.5
 	}
 	return r.MinAnswered
+}
+
+// Weighting is Weights with its default.
+func (r *Round) Weighting() string {
+	if r.Weights == "" {
+		return WeightsCells
+	}
+	return r.Weights
 }
 
 // UnitTarget is the target of one unit, in percent.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -40,6 +41,12 @@ func openStore(t testing.TB, folder string) *store.Store {
 // fill stores the demonstration's simulated answers, and returns them.
 func fill(t testing.TB, st *store.Store, change func(*seeds.Params)) (*seeds.Simulation, []survey.Response) {
 	t.Helper()
+	return fillRound(t, st, change, func(*survey.Round) {})
+}
+
+// fillRound is fill with another round.
+func fillRound(t testing.TB, st *store.Store, change func(*seeds.Params), round func(*survey.Round)) (*seeds.Simulation, []survey.Response) {
+	t.Helper()
 	params := seeds.DefaultParams()
 	if change != nil {
 		change(&params)
@@ -47,6 +54,12 @@ func fill(t testing.TB, st *store.Store, change func(*seeds.Params)) (*seeds.Sim
 	documents, simulation, err := seeds.Demo(survey.DateOf(clock()), params)
 	if err != nil {
 		t.Fatal(err)
+	}
+	documents.Rounds = slices.Clone(documents.Rounds)
+	for i := range documents.Rounds {
+		if documents.Rounds[i].ID == seeds.DemoRound {
+			round(&documents.Rounds[i])
+		}
 	}
 	if _, err := st.PutDocuments(t.Context(), documents); err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -64,8 +65,11 @@ func brute(t testing.TB, a *Analysis, all []survey.Response, report func(survey.
 		unit, field, filing string
 	}
 	cellOf, weight := map[key]int{}, []float64{}
+	left := make([]map[string]bool, len(reports)) // units out of the weights
 	for n, r := range reports {
+		left[n] = map[string]bool{}
 		for _, cell := range r.Weighting.Cells {
+			left[n][cell.Unit] = left[n][cell.Unit] || cell.Uncovered
 			for _, m := range cell.Members {
 				cellOf[key{n, cell.Unit, m.Field, m.Filing}] = len(weight)
 			}
@@ -88,7 +92,9 @@ func brute(t testing.TB, a *Analysis, all []survey.Response, report func(survey.
 	for i, x := range b.rows {
 		columns.Strata = append(columns.Strata, code(stratum[x.Desk]))
 		columns.Clusters[0] = append(columns.Clusters[0], code(x.Desk+" "+string(survey.DateOf(x.Answered))))
-		columns.Weights = append(columns.Weights, 1)
+		if columns.Weights = append(columns.Weights, 1); left[report(x)][x.Unit] {
+			columns.Weights[i] = 0
+		}
 		n, ok := cellOf[key{report(x), x.Unit, x.Field, x.Filing}]
 		if !ok {
 			t.Fatalf("no weight cell holds %s, %s, %s", x.Unit, x.Field, x.Filing)
@@ -100,10 +106,55 @@ func brute(t testing.TB, a *Analysis, all []survey.Response, report func(survey.
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b.Sample, err = stats.NewSample(design).PostStratify(cells, sizes); err != nil {
+	b.Sample = stats.NewSample(design)
+	if reports[0].Weighting.Kind == "raked" {
+		b.rake(t, a, report, left)
+	} else if b.Sample, err = b.PostStratify(cells, sizes); err != nil {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// rake meets the results returned by unit, field and filing channel in each
+// report, from the figures that staff gave, but for units that are left out. Every
+// answer must say its field and filing channel.
+func (b *bruteSample) rake(t testing.TB, a *Analysis, report func(survey.Response) int, left []map[string]bool) {
+	t.Helper()
+	margins := make([]stats.Margin, 3)
+	codes := make([]map[string]int, 3)
+	for m := range margins {
+		codes[m] = map[string]int{}
+	}
+	for n := range left {
+		for _, p := range a.store.View().Populations {
+			for _, cell := range p.Cells {
+				if left[n][p.Unit] {
+					cell.Returned = 0
+				}
+				for m, class := range []string{p.Unit, cell.Field, cell.Filing} {
+					key := fmt.Sprint(n, class)
+					if _, ok := codes[m][key]; !ok {
+						codes[m][key] = len(margins[m].Sizes)
+						margins[m].Sizes = append(margins[m].Sizes, 0)
+					}
+					margins[m].Sizes[codes[m][key]] += float64(cell.Returned)
+				}
+			}
+		}
+	}
+	for _, x := range b.rows {
+		for m, class := range []string{x.Unit, x.Field, x.Filing} {
+			code, ok := codes[m][fmt.Sprint(report(x), class)]
+			if !ok {
+				t.Fatalf("no class holds %s", class)
+			}
+			margins[m].Class = append(margins[m].Class, code)
+		}
+	}
+	var err error
+	if b.Sample, err = b.Rake(margins...); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // domain marks the rows that bear weight and belong to a group.

@@ -207,7 +207,7 @@ func (a *Analysis) compare(x Comparison, snaps []snapshot, today survey.Date) (*
 	if err != nil {
 		return nil, err
 	}
-	if sa.unweighted() != sb.unweighted() && sa.result.Total.N > 0 && sb.result.Total.N > 0 {
+	if (sa.unweighted() != sb.unweighted() || sa.round.Weighting() != sb.round.Weighting()) && sa.result.Total.N > 0 && sb.result.Total.N > 0 {
 		return nil, refuse("b", survey.CodeWeightingDiffers, "")
 	}
 	c := &stats.Comparison{
@@ -340,8 +340,8 @@ func (x *Comparison) joint(sa, sb *side) stats.Plan {
 }
 
 // joinChannels puts two samples at the same desk-days into one plan. Each keeps
-// its own weights: the second one's units and weight cells are others to the
-// plan.
+// its own weights: the second one's units, weight cells and classes are others
+// to the plan.
 func (x *Comparison) joinChannels(p *stats.Plan, sb *side) {
 	units, cells := int32(p.Units), int32(len(p.Cells))
 	p.Units *= 2
@@ -349,6 +349,17 @@ func (x *Comparison) joinChannels(p *stats.Plan, sb *side) {
 	for _, c := range sb.plan.Cells {
 		c.Unit += units
 		p.Cells = append(p.Cells, c)
+	}
+	p.Margins = slices.Clone(p.Margins)
+	for i, m := range sb.plan.Margins {
+		both, classes := &p.Margins[i], int32(len(m.Totals))
+		both.Class, both.Totals = slices.Clone(both.Class), slices.Concat(both.Totals, m.Totals)
+		for _, class := range m.Class {
+			if class >= 0 {
+				class += classes
+			}
+			both.Class = append(both.Class, class)
+		}
 	}
 	for i := range p.Places {
 		to := &p.Places[i]

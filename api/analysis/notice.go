@@ -1,6 +1,8 @@
 package analysis
 
 import (
+	"slices"
+
 	"sipas/stats"
 	"sipas/survey"
 )
@@ -130,6 +132,15 @@ func (w *writer) notices(r *stats.Report) []stats.Notice {
 	add(r.Weighting.Kind == "none" && r.Weighting.Returned == 0 && r.Counts.Counted > 0, "no_population",
 		"Chưa có số kết quả đã trả trong kỳ, nên chưa thể gia quyền; chỉ có số liệu không gia quyền.",
 		"There are no figures of results returned, so nothing can be weighted; only unweighted figures are given.")
+	add(w.result.RakingReason != "", "not_raked",
+		"Không tìm được quyền số khớp đồng thời với số kết quả đã trả theo đơn vị, lĩnh vực và hình thức nộp, nên không có số liệu gia quyền và không kết luận; hãy kiểm tra số kết quả đã trả, hoặc chọn cách gia quyền theo ô.",
+		"No weights meet the results returned by unit, field and filing channel at once, so there are no weighted figures and no verdicts; check the results returned, or weight a new round by cells.")
+	merged := slices.ContainsFunc(w.result.Margins, func(classes []stats.MarginClass) bool {
+		return slices.ContainsFunc(classes, func(c stats.MarginClass) bool { return len(c.Members) > 1 })
+	})
+	add(merged, "merged_classes",
+		"Lĩnh vực hoặc hình thức nộp có dưới 10 phiếu được gộp với lĩnh vực, hình thức khác khi gia quyền.",
+		"Fields or filing channels with fewer than 10 answers were merged with others for the weights.")
 	exceeds, uncovered := false, false
 	for _, c := range r.Weighting.Cells {
 		exceeds = exceeds || c.Exceeds

@@ -55,6 +55,9 @@ func newFrame(c *survey.Catalogue, col *columns) *frame {
 		f.placeDraw()
 	} else {
 		f.placeCells()
+		if f.round.Weighting() == survey.WeightsRaked {
+			f.placeMargins()
+		}
 		f.placeDesks()
 	}
 	return f
@@ -137,6 +140,46 @@ func (f *frame) placeCells() {
 	for i := range f.places {
 		p := &f.places[i]
 		f.plan.Places[i].Cell = number[cellOf[cellKey{p.unit, p.field, p.filing}]]
+	}
+}
+
+// placeMargins makes the margins of a raked round of its cells: unit, service
+// field and filing channel. Units whose population figures do not tell fields
+// (or filing channels) apart are one class of that margin. A field that nobody
+// has a figure of is not known, like one that was not said.
+func (f *frame) placeMargins() {
+	units := stats.CellMargin{Totals: make([]float64, len(f.units))}
+	for _, c := range f.plan.Cells {
+		units.Class = append(units.Class, c.Unit)
+		if c.Known {
+			units.Totals[c.Unit] += c.N
+		}
+	}
+	f.plan.Margins = []stats.CellMargin{units}
+	for _, of := range []func(cellKey) string{func(k cellKey) string { return k.field }, func(k cellKey) string { return k.filing }} {
+		told, number := make([]bool, len(f.units)), map[string]int32{}
+		for i, k := range f.cells {
+			if c := f.plan.Cells[i]; c.Known {
+				told[c.Unit] = told[c.Unit] || of(k) != ""
+				numberIn(number, of(k))
+			}
+		}
+		m := stats.CellMargin{Totals: make([]float64, len(number)), Merge: true}
+		for i, k := range f.cells {
+			value := of(k)
+			if !told[f.plan.Cells[i].Unit] {
+				value = ""
+			}
+			class, known := number[value]
+			if !known || value == "" && told[f.plan.Cells[i].Unit] {
+				class = -1
+			}
+			m.Class = append(m.Class, class)
+			if c := f.plan.Cells[i]; c.Known {
+				m.Totals[class] += c.N
+			}
+		}
+		f.plan.Margins = append(f.plan.Margins, m)
 	}
 }
 

@@ -127,9 +127,10 @@ func rankable(e *stats.Estimate) stats.RankedGroup {
 }
 
 // covariances are those of the groups' indices, nil where groups have nothing in
-// common: units of a visitors round have desks and weight cells of their own.
+// common: units of a visitors round have desks and weight cells of their own,
+// but share the fields and filing channels of a raked one.
 func (w *writer) covariances() (*stats.GroupCovariances, error) {
-	if w.query.By == "unit" && w.plan.Design == stats.Visitors {
+	if w.query.By == "unit" && w.plan.Design == stats.Visitors && len(w.plan.Margins) == 0 {
 		return nil, nil
 	}
 	c, err := stats.IndexCovariances(&w.plan, !w.unweighted(), w.blocks...)

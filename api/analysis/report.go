@@ -196,13 +196,22 @@ func (w *writer) weighting() stats.Weighting {
 		ratio := w.result.WeightRatio
 		g.LargestRatio = &ratio
 	}
+	if w.result.RakingReason != "" {
+		g.Kind = "raked"
+	}
 	for _, c := range w.result.Cells {
-		f := stats.CellFigures{Unit: w.units[c.Unit], Returned: int(c.N), Answers: c.Answers, Exceeds: c.Exceeds, Uncovered: c.Reason != ""}
+		f := stats.CellFigures{Unit: w.units[c.Unit], Returned: int(c.N), Answers: c.Answers, Exceeds: c.Exceeds,
+			Uncovered: c.Reason == stats.ReasonUncovered || c.Reason == stats.ReasonNoPopulation}
 		g.Returned += f.Returned
 		if c.Reason == "" {
 			g.Kind = "post_stratified"
+			if len(w.plan.Margins) > 0 {
+				g.Kind = "raked"
+			}
 			g.Covered += f.Returned
-			f.Weight = &c.Weight
+			if c.Answers > 0 {
+				f.Weight = &c.Weight
+			}
 		}
 		for _, m := range c.Members {
 			key := w.cells[m]
@@ -292,7 +301,7 @@ func (w *writer) wholePersons() bool {
 // unweighted reports whether nothing in the round can be weighted: then, and
 // only then, unweighted figures are compared with the target and ranked.
 func (w *writer) unweighted() bool {
-	return w.plan.Design == stats.Visitors && w.result.WeightRatio == 0
+	return w.plan.Design == stats.Visitors && w.result.WeightRatio == 0 && w.result.RakingReason == ""
 }
 
 // headline is the figure that is compared with the target.
@@ -327,7 +336,7 @@ func (w *writer) decide(g *stats.Group, d *stats.Domain, target float64) stats.D
 	case d.Incomplete, estimates != nil && estimates.Incomplete:
 		v.Reason = stats.ReasonIncomplete
 		return v
-	case estimates == nil && d.WeightedReason == stats.ReasonNoPopulation:
+	case estimates == nil && (d.WeightedReason == stats.ReasonNoPopulation || d.WeightedReason == w.result.RakingReason):
 		v.Reason = d.WeightedReason
 		return v
 	case estimates == nil || !estimates.Index[w.plan.Headline].HasCI:

@@ -98,7 +98,8 @@ func TestNumber(t *testing.T) {
 
 func TestTexts(t *testing.T) {
 	for _, reason := range []string{"answers_exceed_transactions", "suppressed", "draw_counts", "not_finite", stats.ReasonNoAnswers, stats.ReasonNoPopulation,
-		stats.ReasonUncovered, stats.ReasonIncomplete, stats.ReasonTooFewPSUs, stats.ReasonLonelyPSU, stats.ReasonNoVariation} {
+		stats.ReasonUncovered, stats.ReasonIncomplete, stats.ReasonTooFewPSUs, stats.ReasonLonelyPSU, stats.ReasonNoVariation,
+		stats.ReasonMarginTotals, stats.ReasonMarginEmpty, stats.ReasonNotConverged} {
 		vi, en := ReasonText(reason, "vi"), ReasonText(reason, "en")
 		if vi == reason || en == reason || vi == en || vi == "" || en == "" {
 			t.Errorf("reason %s reads %q and %q", reason, vi, en)

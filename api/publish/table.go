@@ -346,6 +346,7 @@ var basisTexts = map[string]survey.Text{
 
 var weightingTexts = map[string]survey.Text{
 	"post_stratified": {"vi": "theo số kết quả đã trả", "en": "to results returned"},
+	"raked":           {"vi": "theo số kết quả đã trả của đơn vị, lĩnh vực và hình thức nộp", "en": "to results returned by unit, field and filing channel"},
 	"design":          {"vi": "theo quyền số chọn mẫu", "en": "by the weights of the draw"},
 	"none":            {"vi": "không gia quyền", "en": "none"},
 }

@@ -252,7 +252,7 @@ func remade(old, new []byte) bool {
 	if json.Unmarshal(old, &was) != nil || json.Unmarshal(new, &is) != nil {
 		return true
 	}
-	return was.Status != survey.StatusDraft && (was.Instrument != is.Instrument || was.Design != is.Design)
+	return was.Status != survey.StatusDraft && (was.Instrument != is.Instrument || was.Design != is.Design || was.Weighting() != is.Weighting())
 }
 
 func published(body []byte) bool {
