@@ -36,6 +36,7 @@ type cli struct {
 	Serve   serveCommand   `cmd:"" help:"Run the service."`
 	Report  reportCommand  `cmd:"" help:"Print the index of a round."`
 	Compare compareCommand `cmd:"" help:"Print the difference between two units, periods, channels, rounds, …"`
+	Picture pictureCommand `cmd:"" help:"Print the published figures of a round, as those see them who may not see answers."`
 	Import  importCommand  `cmd:"" help:"Load answers from a file: paper forms, another system, an export."`
 	Export  exportCommand  `cmd:"" help:"Write the answers of a round as CSV."`
 	Copy    copyCommand    `cmd:"" help:"Move everything between a folder and a MongoDB, either way, and prove that both are equal."`

@@ -63,9 +63,9 @@ func (h Hidden) String() string { return [...]string{"", "primary", "complementa
 // Protection is what readers get of one cell.
 type Protection struct {
 	Hidden Hidden
-	// Picture is the picture whose numbers are shown, counted from 0 over all
-	// of the round; -1 when the cell is hidden. A picture before the newest:
-	// the cell is not renewed yet.
+	// Picture is the last one, counted from 0 over all of the round, as of which
+	// the numbers hold that are shown; -1 when the cell is hidden. One before the
+	// newest: the cell is not renewed yet.
 	Picture int
 }
 
@@ -86,10 +86,9 @@ type DisclosedCell struct {
 	ID    string `json:"id"`
 	Whole string `json:"whole"`
 	Split string `json:"split"`
-	// Picture has the numbers that are shown, -1 where none are; Known is the
-	// last one as of which they hold, -1 before the first.
-	Picture int `json:"picture"`
-	Known   int `json:"known"`
+	// Known is the last picture as of which the counts are known, -1 before the
+	// first.
+	Known int `json:"known"`
 	// Shown are the counts as of Known.
 	Shown []int `json:"shown"`
 	// Latest are those in the last picture in which the whole was known.
@@ -162,6 +161,9 @@ type guardedCell struct {
 	known  bool
 	splits []*guardedSplit
 }
+
+// shown: the cell has numbers of some people, of this picture or an earlier one.
+func (c *guardedCell) shown() bool { return heads(c.before.Shown).people() > 0 }
 
 // growth is what readers do not know of a cell.
 func (c *guardedCell) growth() heads { return c.counts.less(c.before.Shown) }
@@ -237,7 +239,7 @@ func newGuard(before Disclosed, now Table, rules DisclosureRules) (*guard, error
 		c := &guardedCell{counts: n, rest: rest}
 		var was bool
 		if c.before, was = earlier[id]; !was {
-			c.before = DisclosedCell{ID: id, Whole: whole, Split: split, Picture: -1, Known: unheard, Shown: make([]int, width), Latest: make([]int, width)}
+			c.before = DisclosedCell{ID: id, Whole: whole, Split: split, Known: unheard, Shown: make([]int, width), Latest: make([]int, width)}
 		} else if c.before.Whole != whole || c.before.Split != split {
 			return fmt.Errorf("stats: cell %q was a part of %q by %q, and is of %q by %q", id, c.before.Whole, c.before.Split, whole, split)
 		}
@@ -364,7 +366,7 @@ func (g *guard) renewable(c *guardedCell) bool {
 	switch d := c.growth(); {
 	case d.none():
 		return true
-	case heads(c.before.Shown).none():
+	case !c.shown():
 		return !g.small(d)
 	default:
 		return d.grew() && d.people() >= g.rules.MinChange && !g.small(d)
@@ -393,19 +395,19 @@ func (g *guard) record(c *guardedCell) {
 	if !c.known {
 		return
 	}
-	c.before.Known = g.picture
-	if c.before.Picture < 0 || !c.growth().none() {
-		c.before.Picture, c.before.Shown = g.picture, c.counts
-	}
+	c.before.Known, c.before.Shown = g.picture, c.counts
 	if c == g.root {
 		c.before.Latest = c.counts
 	}
 }
 
 func (g *guard) protection(c *guardedCell) Protection {
+	whole := g.index[c.before.Whole]
 	switch {
-	case c.known || c.before.Picture >= 0 && c.before.Shown[0] > 0:
-		return Protection{Picture: c.before.Picture}
+	case c.known, c.shown():
+		return Protection{Picture: c.before.Known}
+	case whole != nil && !whole.known && c.before.Known >= 0:
+		return Protection{Picture: c.before.Known} // nobody, as of the whole's numbers
 	case g.small(c.counts):
 		return Protection{Hidden: Primary, Picture: -1}
 	default:

@@ -148,7 +148,7 @@ func (s *guardedSplit) compare(a, b *guardedCell) int {
 		switch {
 		case c.rest:
 			return 0
-		case c.before.Picture >= 0 && c.before.Shown[0] > 0:
+		case c.shown():
 			return 1
 		}
 		return 2

@@ -64,6 +64,9 @@ type Round struct {
 	// Looks is how many times a verdict is planned while the round runs; the
 	// error is shared among them (Bonferroni). 0 means one, at the end.
 	Looks int `json:"looks,omitempty" validate:"gte=0,lte=100"`
+	// Pictures is how often those who may not see answers get new figures:
+	// PicturesDaily, PicturesWeekly or PicturesMonthly; empty means weekly.
+	Pictures string `json:"pictures,omitempty" validate:"omitempty,oneof=day week month"`
 	// Units that take part; empty means all.
 	Units []string `json:"units,omitempty" validate:"max=10000,dive,required"`
 }

@@ -53,6 +53,8 @@ type Analysis struct {
 
 	flights singleflight.Group
 	cached  sync.Map // question → cachedAnswer
+
+	pictures sync.Map // round → *store.Picture, the newest that was asked for
 }
 
 // gate is a lock that can be waited for within a limit: a store that is away may

@@ -84,7 +84,7 @@ var csvHeader = []string{
 //	exceeds            the cell has more answers than results returned
 //	text               value of a meta line, sentence of a notice
 func CSV(w io.Writer, r *stats.Report, lang string) error {
-	s := &sheet{out: csv.NewWriter(w), lang: lang, cells: map[string]string{}}
+	s := &sheet{out: csv.NewWriter(w), columns: csvHeader, lang: lang, cells: map[string]string{}}
 	s.write(csvHeader)
 	s.meta(r)
 	for _, n := range r.Notices {
@@ -107,10 +107,11 @@ func CSV(w io.Writer, r *stats.Report, lang string) error {
 // sheet collects the cells of one line by column. Every text passes through
 // safe, whoever wrote it.
 type sheet struct {
-	out   *csv.Writer
-	lang  string
-	cells map[string]string
-	line  []string
+	out     *csv.Writer
+	columns []string
+	lang    string
+	cells   map[string]string
+	line    []string
 }
 
 // write leaves the error to Flush: the csv.Writer remembers the first.
@@ -125,7 +126,7 @@ func (s *sheet) start(measure, id, name string) {
 
 func (s *sheet) end() {
 	s.line = s.line[:0]
-	for _, column := range csvHeader {
+	for _, column := range s.columns {
 		s.line = append(s.line, s.cells[column])
 	}
 	s.write(s.line)

@@ -138,7 +138,7 @@ func (s *Store) verifyDocuments(ctx context.Context, v *Verification) error {
 			}
 		}
 		if _, wrong = documents.view(); wrong == nil {
-			return nil
+			return s.verifyPictures(ctx, v)
 		}
 		after, err := s.engine.SetRevisions(ctx)
 		if err != nil {
@@ -149,6 +149,20 @@ func (s *Store) verifyDocuments(ctx context.Context, v *Verification) error {
 		}
 	}
 	v.Faults.Add(FaultDocuments, wrong.Error())
+	return nil
+}
+
+// verifyPictures reads all pictures.
+func (s *Store) verifyPictures(ctx context.Context, v *Verification) error {
+	docs, _, err := s.engine.List(ctx, setPictures)
+	if err != nil {
+		return fmt.Errorf("read set %s: %w", setPictures, err)
+	}
+	for _, doc := range docs {
+		if _, err := decodePicture(doc); err != nil {
+			v.Faults.Add(FaultDocuments, fmt.Sprintf("%s/%s: %s", setPictures, doc.ID, err))
+		}
+	}
 	return nil
 }
 

@@ -101,6 +101,10 @@ func TestVerify(t *testing.T) {
 			mustPut(t, e, setDesks, "Q1", `{"id":"Q1","unit":"none"}`)
 		},
 			Faults{{FaultDocuments, 1, nil}}},
+		"a picture that is none": {func(t *testing.T, e *deaf, _ []survey.Response) {
+			mustPut(t, e, setPictures, "r", `{"period":"2026-11-23","data":"AAAA"}`)
+		},
+			Faults{{FaultDocuments, 1, nil}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for kind, open := range engines(t) {

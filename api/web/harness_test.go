@@ -364,6 +364,10 @@ func (f *fakeReports) Trend(context.Context, analysis.TrendQuery) (*stats.Trend,
 	return nil, f.err
 }
 
+func (f *fakeReports) Picture(context.Context, string) (*stats.Picture, error) {
+	return &stats.Picture{}, f.err
+}
+
 func (f *fakeReports) Verify(context.Context) (analysis.Verification, error) {
 	return analysis.Verification{}, f.err
 }
@@ -515,6 +519,8 @@ func (panicking) Items(context.Context, analysis.ItemsQuery) (*stats.Understandi
 }
 
 func (panicking) Trend(context.Context, analysis.TrendQuery) (*stats.Trend, error) { panic("boom") }
+
+func (panicking) Picture(context.Context, string) (*stats.Picture, error) { panic("boom") }
 
 func (panicking) Verify(context.Context) (analysis.Verification, error) { panic("boom") }
 

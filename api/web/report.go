@@ -8,6 +8,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"sipas/api/analysis"
+	"sipas/api/store"
 	"sipas/survey"
 )
 
@@ -138,7 +139,16 @@ func (s *Server) listRounds(r *request) error {
 	return nil
 }
 
-// reportList leads a signed-in reader to the reports of every round.
+// reportsView is what page/reports.html shows.
+type reportsView struct {
+	Rounds []*survey.Round
+	// Live: the reader may see live figures.
+	Live bool
+}
+
+// reportList leads a signed-in reader to the reports of every round, or to their
+// published figures.
 func (s *Server) reportList(r *request) error {
-	return s.render(r, fiber.StatusOK, "reports", s.newPage(r, s.texts.say(r.language(), "reports.title"), s.sortedRounds()))
+	v := reportsView{s.sortedRounds(), r.token.Allows(store.RightFull)}
+	return s.render(r, fiber.StatusOK, "reports", s.newPage(r, s.texts.say(r.language(), "reports.title"), &v))
 }

@@ -29,6 +29,8 @@ type Reports interface {
 	Items(ctx context.Context, x analysis.ItemsQuery) (*stats.Understanding, error)
 	// Trend computes the index over rounds, as x asks.
 	Trend(ctx context.Context, x analysis.TrendQuery) (*stats.Trend, error)
+	// Picture returns the newest published figures of a round.
+	Picture(ctx context.Context, round string) (*stats.Picture, error)
 	// Progress says how many stored answers have been loaded. Until ready,
 	// reports are refused.
 	Progress() (done, total int64, ready bool)

@@ -1,0 +1,415 @@
+package analysis
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sipas/api/store"
+	"sipas/seeds"
+	"sipas/stats"
+	"sipas/survey"
+)
+
+// datedAnalysis is loaded, with a clock that the test sets.
+func datedAnalysis(t testing.TB, st *store.Store, now *time.Time) *Analysis {
+	t.Helper()
+	a := New(st, slog.New(slog.DiscardHandler), func() time.Time { return *now }, "test")
+	if err := a.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func look(t testing.TB, a *Analysis) *stats.Picture {
+	t.Helper()
+	p, err := a.Picture(t.Context(), seeds.DemoRound)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func cellKeyOf(c *stats.PictureCell) string { return tableCell(c).ID }
+
+// groupsOf names the cells of an answer, none when it is not valid.
+func groupsOf(a *Analysis, r *survey.Response) []string {
+	view := a.store.View()
+	round := view.Rounds[seeds.DemoRound]
+	if !survey.Valid(r.Answers, round.ValidShare()) {
+		return nil
+	}
+	ids := []string{"all", "unit=" + r.Unit, "desk=" + r.Unit + "/" + r.Desk, "field=" + r.Field, "filing=" + string(r.Filing)}
+	for _, q := range view.Instruments[survey.InstrumentKey(round.Instrument, round.Version)].Profile {
+		ids = append(ids, q.ID+"="+r.Profile[q.ID])
+	}
+	return ids
+}
+
+// tally counts respondents by cell, from the answers themselves.
+func tally(a *Analysis, all []survey.Response) map[string]int {
+	n := map[string]int{}
+	for i := range all {
+		for _, id := range groupsOf(a, &all[i]) {
+			n[id]++
+		}
+	}
+	return n
+}
+
+// unanimous says of which cells all, or none, of those who gave some item a level
+// are satisfied with it.
+func unanimous(a *Analysis, all []survey.Response) map[string]bool {
+	kinds := map[string]map[int][2]bool{}
+	for i := range all {
+		for _, id := range groupsOf(a, &all[i]) {
+			if kinds[id] == nil {
+				kinds[id] = map[int][2]bool{}
+			}
+			for item, answer := range all[i].Answers {
+				if answer < '1' || answer > '5' {
+					continue
+				}
+				k := kinds[id][item]
+				if answer >= '4' {
+					k[0] = true
+				} else {
+					k[1] = true
+				}
+				kinds[id][item] = k
+			}
+		}
+	}
+	out := map[string]bool{}
+	for id, items := range kinds {
+		for _, k := range items {
+			out[id] = out[id] || k[0] != k[1]
+		}
+	}
+	return out
+}
+
+// pooledRound gathers every channel, as the pictures of the tests do.
+func pooledRound(r *survey.Round) { r.PrimaryChannel = "" }
+
+// The first picture says what the report says, rounded, of the groups it shows,
+// and no number of the others.
+func TestPictureSaysWhatTheReportSays(t *testing.T) {
+	st := openStore(t, t.TempDir())
+	_, all := fillRound(t, st, func(p *seeds.Params) { p.Answers = 3000 }, pooledRound)
+	now := clock()
+	a := datedAnalysis(t, st, &now)
+	p := look(t, a)
+	if p.Made != survey.DateOf(now) || p.Next != "2026-11-30" {
+		t.Errorf("made %s, next %s", p.Made, p.Next)
+	}
+	truth, agreed := tally(a, all), unanimous(a, all)
+	hidden, shown := 0, map[string]int{}
+	for i := range p.Cells {
+		c := &p.Cells[i]
+		if c.Hidden != "" {
+			hidden++
+			n, reason := truth[cellKeyOf(c)], "complementary"
+			if n < 5 || n < 10 && agreed[cellKeyOf(c)] {
+				reason = "primary"
+			}
+			if c.Hidden != reason {
+				t.Errorf("%s of %d is hidden as %s", cellKeyOf(c), n, c.Hidden)
+			}
+			if bare := (stats.PictureCell{By: c.By, ID: c.ID, Unit: c.Unit, Label: c.Label, Hidden: c.Hidden}); !reflect.DeepEqual(*c, bare) {
+				t.Errorf("%s is hidden and tells: %+v", cellKeyOf(c), c)
+			}
+			continue
+		}
+		shown[c.By]++
+		if *c.N != truth[cellKeyOf(c)] || *c.AsOf != p.Made {
+			t.Errorf("%s: n %d as of %s, want %d as of %s", cellKeyOf(c), *c.N, *c.AsOf, truth[cellKeyOf(c)], p.Made)
+		}
+		if *c.N != 0 && *c.N < 5 {
+			t.Errorf("%s: %d people are shown", cellKeyOf(c), *c.N)
+		}
+		if agreed[cellKeyOf(c)] && *c.N < 10 {
+			t.Errorf("%s: %d people are shown, who agree", cellKeyOf(c), *c.N)
+		}
+		params := map[string]string{}
+		switch c.By {
+		case "":
+		case "desk":
+			params["unit"], params["desk"] = c.Unit, c.ID
+		default:
+			params[c.By] = c.ID
+		}
+		if c.ID == "" && c.By != "" {
+			continue // no filter asks for those who did not say
+		}
+		r := ask(t, a, params)
+		for what, pair := range map[string][2]*float64{
+			"index": {c.Index.Value, r.Total.Weighted.Value}, "low": {c.Index.Low, r.Total.Weighted.Low},
+			"factor": {c.Factors[1].Value, r.Total.Factors[1].Weighted.Value}, "item": {c.Items[7].Value, r.Total.Items[7].Weighted.Value},
+		} {
+			if got, want := pair[0], round1(pair[1]); (got == nil) != (want == nil) || got != nil && *got != *want {
+				t.Errorf("%s: %s %v, the report says %v", cellKeyOf(c), what, got, want)
+			}
+		}
+	}
+	if shown[""] != 1 || shown["unit"] < 10 || shown["desk"] < 10 || shown["field"] < 3 || shown["filing"] < 2 || shown["gender"] < 2 || hidden == 0 {
+		t.Errorf("shown %v, hidden %d", shown, hidden)
+	}
+}
+
+// A picture stays as it is, on every server, through new answers and withdrawals,
+// until the next one; then groups to which too few came keep their numbers.
+func TestPictureStays(t *testing.T) {
+	st := openStore(t, t.TempDir())
+	_, all := fillRound(t, st, func(p *seeds.Params) { p.Answers = 3000 }, pooledRound)
+	now := clock()
+	a, other := datedAnalysis(t, st, &now), datedAnalysis(t, st, &now)
+	text := func(p *stats.Picture) string {
+		b, err := json.Marshal(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	first := text(look(t, a))
+	again := func(n int) {
+		for i := range n {
+			r := all[i]
+			r.ID = survey.DerivedID([]byte(fmt.Sprint(now)), r.Answered, fmt.Sprint(i))
+			r.Receipt = nil
+			add(t, st, []survey.Response{r})
+			all = append(all, r)
+		}
+	}
+	again(400)
+	if err := st.Withdraw(t.Context(), st.Receipt(all[0].ID)); err != nil {
+		t.Fatal(err)
+	}
+	all = all[1:]
+	for _, server := range []*Analysis{a, other, datedAnalysis(t, st, &now)} {
+		if text(look(t, server)) != first {
+			t.Error("the picture changed within its period")
+		}
+	}
+	now = now.AddDate(0, 0, 6)
+	var wait sync.WaitGroup
+	seen := make([]string, 6)
+	for i := range seen { // whoever is first, all show one picture
+		wait.Go(func() {
+			p, err := []*Analysis{a, other}[i%2].Picture(t.Context(), seeds.DemoRound)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			b, _ := json.Marshal(p)
+			seen[i] = string(b)
+		})
+	}
+	wait.Wait()
+	if seen[0] == first || slices.ContainsFunc(seen, func(s string) bool { return s != seen[0] }) {
+		t.Error("servers show different pictures, or the old one")
+	}
+	second, truth := look(t, a), tally(a, all)
+	if *second.Cells[0].N != truth["all"] || second.Made != "2026-11-30" {
+		t.Errorf("%d people on %s, want %d", *second.Cells[0].N, second.Made, truth["all"])
+	}
+	// Three more are too few for anybody to see.
+	again(3)
+	now = now.AddDate(0, 0, 7)
+	third := look(t, a)
+	if third.Made != "2026-12-07" || !reflect.DeepEqual(third.Cells, second.Cells) {
+		t.Errorf("made %s, and groups differ from a week ago", third.Made)
+	}
+}
+
+// Over many weeks with withdrawals, no two pictures tell what few people said:
+// what came to a shown group, or to those of a split that are not renewed, is
+// nobody or at least ten.
+func TestPicturesKeepFewApart(t *testing.T) {
+	st := openStore(t, t.TempDir())
+	_, people := fillRound(t, st, func(p *seeds.Params) { p.Answers = 4000 }, func(r *survey.Round) {
+		pooledRound(r)
+		r.Pictures = survey.PicturesDaily
+	})
+	rng := rand.New(rand.NewPCG(3, 4))
+	rng.Shuffle(len(people), func(i, j int) { people[i], people[j] = people[j], people[i] })
+	now := clock()
+	// All but the first thousand come day by day under ids of their own.
+	for _, r := range people {
+		if err := st.Withdraw(t.Context(), st.Receipt(r.ID)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := datedAnalysis(t, st, &now)
+	var there []survey.Response
+	type moment struct {
+		truth map[string]int
+		cells map[string]stats.PictureCell
+	}
+	days := map[survey.Date]moment{}
+	var order []survey.Date
+	for day := range 12 {
+		n := []int{1000, 7, 40, 150, 12, 300}[day%6]
+		batch := slices.Clone(people[:n])
+		people = people[n:]
+		for i := range batch {
+			batch[i].ID = survey.DerivedID([]byte("again"), batch[i].Answered, fmt.Sprint(day, i))
+			batch[i].Receipt = nil
+		}
+		add(t, st, batch)
+		there = append(there, batch...)
+		for range day {
+			gone := rng.IntN(len(there))
+			if err := st.Withdraw(t.Context(), st.Receipt(there[gone].ID)); err != nil {
+				t.Fatal(err)
+			}
+			there = slices.Delete(there, gone, gone+1)
+		}
+		p := look(t, a)
+		m := moment{tally(a, there), map[string]stats.PictureCell{}}
+		for i := range p.Cells {
+			m.cells[cellKeyOf(&p.Cells[i])] = p.Cells[i]
+		}
+		days[p.Made], order = m, append(order, p.Made)
+		now = now.AddDate(0, 0, 1)
+	}
+	checked, kept := 0, 0
+	last := map[string]survey.Date{} // group → when it was renewed, whole → when all was
+	for _, day := range order {
+		m := days[day]
+		open := map[string][]string{} // whole and split → parts that are not renewed
+		for id, c := range m.cells {
+			if c.Hidden != "" || *c.AsOf != day {
+				kept++
+				if t := tableCell(&c); t.Whole != "" {
+					open[t.Whole+" "+t.Split] = append(open[t.Whole+" "+t.Split], id)
+				}
+				continue
+			}
+			if *c.N != m.truth[id] {
+				t.Errorf("%s: %s has %d, want %d", day, id, *c.N, m.truth[id])
+			}
+			before, was := last[id]
+			if came := m.truth[id] - days[before].truth[id]; was && came != 0 && days[before].truth[id] > 0 && came < 10 {
+				t.Errorf("%s: %d came to %s since %s", day, came, id, before)
+			}
+			checked++
+		}
+		for split, parts := range open {
+			whole, _, _ := strings.Cut(split, " ")
+			before := last[whole]
+			if c, ok := m.cells[whole]; !ok || c.Hidden != "" || *c.AsOf != day {
+				continue
+			}
+			came := 0
+			for _, id := range parts {
+				came += m.truth[id] - days[before].truth[id]
+			}
+			if all := m.truth[whole] - days[before].truth[whole]; came != 0 && came != all && came < 10 {
+				t.Errorf("%s: %d came to all of %s that are not renewed since %s, %v", day, came, split, before, parts)
+			}
+			checked++
+		}
+		for id, c := range m.cells {
+			if c.Hidden == "" && *c.AsOf == day {
+				last[id] = day
+			}
+		}
+	}
+	if checked < 500 || kept < 100 {
+		t.Errorf("only %d were looked at, and %d hidden or not renewed", checked, kept)
+	}
+}
+
+// A group whose people all withdrew is shown as empty only when that tells
+// nothing, and groups of a round that nobody answered are empty.
+func TestPictureOfFew(t *testing.T) {
+	st := openStore(t, t.TempDir())
+	_, all := fillRound(t, st, func(p *seeds.Params) { p.Answers = 600 }, pooledRound)
+	for _, r := range all[3:] {
+		if err := st.Withdraw(t.Context(), st.Receipt(r.ID)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now := clock()
+	a := datedAnalysis(t, st, &now)
+	for _, c := range look(t, a).Cells {
+		if c.Hidden == "" {
+			t.Errorf("%s is shown, of three people in all: %d", cellKeyOf(&c), *c.N)
+		}
+	}
+	if _, err := a.Picture(t.Context(), "nowhere"); err == nil {
+		t.Error("a picture of an unknown round")
+	}
+	for _, r := range all[:3] {
+		if err := st.Withdraw(t.Context(), st.Receipt(r.ID)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now = now.AddDate(0, 0, 7)
+	for _, c := range look(t, a).Cells {
+		if c.Hidden != "" || *c.N != 0 || c.Index != nil && c.Index.Value != nil {
+			t.Errorf("%s: %+v, of nobody", cellKeyOf(&c), c)
+		}
+	}
+}
+
+// A group of one that was not renewed tells nothing more about itself, not even
+// by the word for why it is hidden, and one that is new there is not mentioned.
+func TestPicturePartsWaitForTheirWhole(t *testing.T) {
+	of := func(by, unit, id string, n int) (stats.PictureCell, stats.TableCell) {
+		c := stats.PictureCell{By: by, Unit: unit, ID: id, N: &n, AsOf: new(survey.Date)}
+		cell := tableCell(&c)
+		cell.N, cell.Items = n, []stats.ItemSplit{{Satisfied: n / 2, Other: n - n/2}}
+		return c, cell
+	}
+	picture := func(a, b, fresh int) *draft {
+		d := &draft{Picture: stats.Picture{Items: make([]stats.PictureMeasure, 1)}}
+		add := func(c stats.PictureCell, cell stats.TableCell) {
+			d.Cells, d.table.Cells = append(d.Cells, c), append(d.table.Cells, cell)
+		}
+		add(of("", "", "", a+b+fresh+100))
+		add(of("unit", "", "u", a+b+fresh))
+		add(of("unit", "", "v", 100))
+		add(of("desk", "u", "a", a))
+		add(of("desk", "u", "b", b))
+		if fresh > 0 {
+			add(of("desk", "u", "fresh", fresh))
+		}
+		return d
+	}
+	words := func(p store.Picture) (list []string) {
+		for _, c := range p.Cells {
+			if c.By == "desk" {
+				list = append(list, c.ID+" "+c.Hidden)
+			}
+		}
+		return list
+	}
+	first, err := picture(4, 30, 0).develop(store.Picture{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := picture(6, 32, 2).develop(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	third, err := picture(22, 50, 16).develop(second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range []struct{ got, want []string }{
+		{words(first), []string{"a primary", "b complementary"}}, {words(second), []string{"a primary", "b complementary"}}, {words(third), []string{"a ", "b ", "fresh "}},
+	} {
+		if !slices.Equal(c.got, c.want) {
+			t.Errorf("picture %d: %q, want %q", i, c.got, c.want)
+		}
+	}
+}
