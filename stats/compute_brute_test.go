@@ -284,12 +284,16 @@ func (b *bruteReport) mergeStrata() {
 func (b *bruteReport) linearised(in func(*bruteRow) bool, weight func(*bruteRow) float64) (u [][]float64, value []float64) {
 	p := b.plan
 	bit := func(r *bruteRow, k int) (a, y float64) {
+		each := 1.0
+		if p.Inclusion != nil {
+			each /= p.Inclusion[k]
+		}
 		c := r.Answers[k]
 		if c >= '1' && c <= '5' {
-			a = 1
+			a = each
 		}
 		if c == '4' || c == '5' {
-			y = 1
+			y = each
 		}
 		return
 	}

@@ -12,6 +12,9 @@ type layout struct {
 	size     int
 	reported int // first of the factors that the report shows, -1 none
 	spans    []span
+	// expand is 1 over the probability that each item was asked, nil where all
+	// were. A ratio of one item does not need it; a pooled one does.
+	expand []float64
 }
 
 // span is a factor's items. Nearly every instrument lists them side by side,
@@ -71,6 +74,9 @@ func newLayout(plan *Plan) *layout {
 	for _, items := range plan.Factors {
 		l.spans = append(l.spans, newSpan(items))
 	}
+	for _, probability := range plan.Inclusion {
+		l.expand = append(l.expand, 1/probability)
+	}
 	l.methods = l.size
 	l.size += len(plan.Methods)
 	return l
@@ -82,6 +88,14 @@ func (l *layout) factors(c Combine) int {
 		return l.pooled
 	}
 	return l.means
+}
+
+// expansion is what an answer to item k counts for in a pooled ratio.
+func (l *layout) expansion(k int) float64 {
+	if l.expand == nil {
+		return 1
+	}
+	return l.expand[k]
 }
 
 // linear holds the point estimates of one domain with one set of weights, and
@@ -160,8 +174,8 @@ func (e *linear) mean(at int, items []int) {
 func (e *linear) pool(at, f int, items []int) {
 	a, y, n := 0.0, 0.0, 0
 	for _, k := range items {
-		a += e.answered[k]
-		y += e.satisfied[k]
+		a += e.layout.expansion(k) * e.answered[k]
+		y += e.layout.expansion(k) * e.satisfied[k]
 		n += e.n[k]
 	}
 	if n > 0 {
@@ -262,8 +276,8 @@ func (e *linear) addFactor(c []float64, combine Combine, f int, weight float64) 
 	items := e.layout.plan.Factors[f]
 	for _, k := range items {
 		if combine == Pooled {
-			c[k] -= weight * e.poolOff[f]
-			c[e.layout.items+k] += weight * e.poolPer[f]
+			c[k] -= weight * e.layout.expansion(k) * e.poolOff[f]
+			c[e.layout.items+k] += weight * e.layout.expansion(k) * e.poolPer[f]
 		} else {
 			c[k] -= weight * e.offset[k] / float64(len(items))
 			c[e.layout.items+k] += weight * e.perAnswer[k] / float64(len(items))

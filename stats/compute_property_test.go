@@ -51,6 +51,11 @@ func drawRound(t *rapid.T) (*Plan, []Row) {
 		plan.Methods = append(plan.Methods, m)
 	}
 	plan.Headline = rng.IntN(len(plan.Methods))
+	if flip(0.3) {
+		for range plan.Items {
+			plan.Inclusion = append(plan.Inclusion, 0.05+0.95*rng.Float64())
+		}
+	}
 
 	var psus []uint64
 	var placesOf [][]uint32 // by unit

@@ -22,8 +22,9 @@ func rakeRound(seed uint64, units, fields int) (*Plan, []Row) {
 			{Name: "means", Combine: MeanOfItems, FactorWeights: []float64{.4, .6}},
 			{Name: "pooled", Combine: Pooled, FactorWeights: []float64{.5, .5}},
 		},
-		Persons: []Person{{In: true, Group: 0}, {In: true, Group: 1}, {In: true, Group: 2}, {In: true, Group: -1}},
-		Margins: []CellMargin{{Totals: make([]float64, units)}, {Totals: make([]float64, fields)}, {Totals: make([]float64, filings)}},
+		Inclusion: []float64{1, .25, .5, .3, .75},
+		Persons:   []Person{{In: true, Group: 0}, {In: true, Group: 1}, {In: true, Group: 2}, {In: true, Group: -1}},
+		Margins:   []CellMargin{{Totals: make([]float64, units)}, {Totals: make([]float64, fields)}, {Totals: make([]float64, filings)}},
 	}
 	var rows []Row
 	for unit := range int32(units) - 1 {
@@ -156,6 +157,7 @@ func TestRakeReference(t *testing.T) {
 						factors = append(factors, Factor{Weight: method.FactorWeights[f]})
 						for _, k := range list {
 							factors[f].Items = append(factors[f].Items, items[k])
+							factors[f].Inclusion = append(factors[f].Inclusion, p.Inclusion[k])
 						}
 					}
 					want := sample.Index(factors, method.Combine, domain)

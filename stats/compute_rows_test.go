@@ -50,6 +50,9 @@ func TestAnswerSampleOfCompute(t *testing.T) {
 						}
 					}
 					factors[f].Items = append(factors[f].Items, y)
+					if plan.Inclusion != nil {
+						factors[f].Inclusion = append(factors[f].Inclusion, plan.Inclusion[k])
+					}
 				}
 			}
 			used := factors[:0]

@@ -148,7 +148,16 @@ func (c *counts) pool(l *layout) {
 		return
 	}
 	for f := range l.spans {
-		c.poolAnswered[f], c.poolSatisfied[f] = l.spans[f].sum(c.answered), l.spans[f].sum(c.satisfied)
+		if l.expand == nil {
+			c.poolAnswered[f], c.poolSatisfied[f] = l.spans[f].sum(c.answered), l.spans[f].sum(c.satisfied)
+			continue
+		}
+		a, y := 0.0, 0.0
+		for _, k := range l.spans[f].list {
+			a += l.expand[k] * c.answered[k]
+			y += l.expand[k] * c.satisfied[k]
+		}
+		c.poolAnswered[f], c.poolSatisfied[f] = a, y
 	}
 }
 

@@ -277,6 +277,9 @@ func TestComputeRefuses(t *testing.T) {
 		"population of a cell":   func(p *Plan) { p.Cells[0].N = math.Inf(1) },
 		"unit of a cell":         func(p *Plan) { p.Cells[0].Unit = -1 },
 		"population of a strata": func(p *Plan) { p.Strata[0].PSUs = -1 },
+		"probabilities":          func(p *Plan) { p.Inclusion = []float64{1, 1} },
+		"probability of nothing": func(p *Plan) { p.Inclusion = []float64{1, 0, 1} },
+		"probability above 1":    func(p *Plan) { p.Inclusion = []float64{1, 1, 1.1} },
 	} {
 		plan := good()
 		change(plan)

@@ -7,6 +7,10 @@ import "math"
 type Factor struct {
 	Weight float64
 	Items  [][]float64
+	// Inclusion is the probability with which each item is asked, nil where all
+	// are. It divides what an answer counts for in a Pooled factor; in the ratio
+	// of one item it cancels.
+	Inclusion []float64
 }
 
 // IndexEstimate is an index with its factors and items. A factor or index that needs an item which
@@ -35,7 +39,7 @@ func (s *Sample) Index(factors []Factor, combine Combine, domain []bool) IndexEs
 		}
 		e.Items = append(e.Items, items)
 		if combine == Pooled {
-			e.Factors = append(e.Factors, s.pooled(factor.Items, domain, everyone))
+			e.Factors = append(e.Factors, s.pooled(&factor, domain, everyone))
 		} else {
 			e.Factors = append(e.Factors, about(everyone, s.Combine(equalShares(len(items)), items...)))
 		}
@@ -45,13 +49,17 @@ func (s *Sample) Index(factors []Factor, combine Combine, domain []bool) IndexEs
 }
 
 // pooled is the ratio of all satisfied to all answered over several items.
-func (s *Sample) pooled(items [][]float64, domain []bool, everyone Statistic) Statistic {
+func (s *Sample) pooled(f *Factor, domain []bool, everyone Statistic) Statistic {
 	satisfied, answered := make([]float64, s.design.rows), make([]float64, s.design.rows)
-	for _, y := range items {
+	for j, y := range f.Items {
+		expansion := 1.0
+		if f.Inclusion != nil {
+			expansion = 1 / f.Inclusion[j]
+		}
 		for i, v := range y {
 			if !math.IsNaN(v) {
-				satisfied[i] += v
-				answered[i]++
+				satisfied[i] += expansion * v
+				answered[i] += expansion
 			}
 		}
 	}

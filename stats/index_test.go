@@ -9,7 +9,7 @@ func TestIndexOfUnanimousAnswers(t *testing.T) {
 	s := newTestSample(t, nil)
 	ones := []float64{1, 1, 1, 1, 1, 1, 1, 1}
 	items := [][]float64{ones, ones, ones, ones, ones, ones}
-	factors := []Factor{{0.15, items}, {0.25, items}, {0.25, items}, {0.25, items}, {0.1, items}}
+	factors := []Factor{{Weight: 0.15, Items: items}, {Weight: 0.25, Items: items}, {Weight: 0.25, Items: items}, {Weight: 0.25, Items: items}, {Weight: 0.1, Items: items}}
 	for _, combine := range []Combine{MeanOfItems, Pooled} {
 		e := s.Index(factors, combine, nil)
 		se, err := s.StandardError(e.Index)
@@ -24,7 +24,7 @@ func TestIndexWithUnansweredItem(t *testing.T) {
 	nan := math.NaN()
 	answered := []float64{1, 0, 1, 1, 0, 0, 1, nan}
 	unanswered := []float64{nan, nan, nan, nan, nan, nan, nan, nan}
-	factors := []Factor{{0.5, [][]float64{answered}}, {0.5, [][]float64{answered, unanswered}}}
+	factors := []Factor{{Weight: 0.5, Items: [][]float64{answered}}, {Weight: 0.5, Items: [][]float64{answered, unanswered}}}
 
 	e := s.Index(factors, MeanOfItems, nil)
 	if !math.IsNaN(e.Index.Value) || !math.IsNaN(e.Factors[1].Value) || math.IsNaN(e.Factors[0].Value) {

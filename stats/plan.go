@@ -157,7 +157,8 @@ type Plan struct {
 	Margins []CellMargin
 	// Inclusion is the probability, above 0 and at most 1, with which each item
 	// is asked of a person, where the form draws items by chance; nil where
-	// everybody is asked all.
+	// everybody is asked all. It divides the weight of an answer; in the ratio of
+	// one item it cancels.
 	Inclusion []float64
 
 	// PSUSize gives the population of a primary sampling unit by its key,
