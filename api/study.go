@@ -74,9 +74,14 @@ const (
 type studyScenario struct {
 	name, about string
 	params      func(*seeds.Params)
-	// oneDesk leaves each unit its first desk; split asks everybody one module of
-	// the items, drawn with equal chances.
-	oneDesk, split bool
+	// oneDesk leaves each unit its first desk.
+	oneDesk bool
+	// modules, if not nil, are what the form is split into; forget reports as if
+	// all items had been asked of everybody.
+	modules func(items []survey.Item) []survey.Module
+	forget  bool
+	// method is the headline, "" the instrument's own.
+	method string
 	// even: unweighted figures are right too. selfSelected: none can be.
 	// mergedCells: so few answers that weight cells merge across filing channels,
 	// which leaves a bias that is small for a unit and large for the whole.
@@ -91,7 +96,8 @@ var studyScenarios = []studyScenario{
 	{name: "days", about: "strong effects of the day at a desk", params: func(p *seeds.Params) { p.DaySD = 0.6 }},
 	{name: "week", about: "five days", params: func(p *seeds.Params) { p.Days, p.DaySD, p.Answers = 5, 0.3, 12_000 }},
 	{name: "one-desk", about: "one desk a unit, about 80 answers over ten days", oneDesk: true, params: func(p *seeds.Params) { p.Days, p.Answers = 10, 8000 }},
-	{name: "split", about: "everybody is asked a third of the items, drawn by chance", split: true, params: func(*seeds.Params) {}},
+	{name: "split", about: "everybody is asked a third of the items, drawn by chance", modules: studyThirds, params: func(*seeds.Params) {}},
+	{name: "split-unequal", about: "items are asked with probabilities from 0.2 to 0.8, pooled index", modules: studyUnequal, method: "pooled", params: func(*seeds.Params) {}},
 	{name: "self-selected", about: "satisfied people answer more often: what no weighting mends", selfSelected: true, params: func(p *seeds.Params) { p.ResponseSlope = 1 }},
 }
 
@@ -229,19 +235,24 @@ func (s *studyScenario) round(rng *rand.Rand) (map[studyClass]*studyCount, error
 		}
 		documents.Populations = simulation.Populations()
 	}
+	if s.modules != nil {
+		s.splitForm(&documents)
+	}
 	catalogue, err := survey.NewCatalogue(documents)
 	if err != nil {
 		return nil, err
 	}
-	query, err := analysis.ParseQuery(catalogue, seeds.DemoRound, map[string]string{"by": "unit", "channel": "all"})
+	round := catalogue.Rounds[seeds.DemoRound]
+	in := catalogue.Instruments[survey.InstrumentKey(round.Instrument, round.Version)]
+	query, err := analysis.ParseQuery(catalogue, seeds.DemoRound, map[string]string{"by": "unit", "channel": "all", "method": s.method})
 	if err != nil {
 		return nil, err
 	}
 	report, err := analysis.ReportOf(catalogue, query, studyDay, func(yield func(survey.Response) bool) {
 		for visit := range simulation.Visits(studyDay.AddDays(-1)) {
 			r := visit.Response()
-			if s.split {
-				r.Answers = askModule(r.Answers, rng.IntN(studyModules))
+			if m := in.DrawModule(round.ID, r.ID); m != nil {
+				r.Module, r.Answers = m.ID, askModule(r.Answers, m)
 			}
 			if !yield(r) {
 				return
@@ -252,8 +263,6 @@ func (s *studyScenario) round(rng *rand.Rand) (map[studyClass]*studyCount, error
 		return nil, err
 	}
 	out := studyRound{}
-	round := catalogue.Rounds[seeds.DemoRound]
-	in := catalogue.Instruments[survey.InstrumentKey(round.Instrument, round.Version)]
 	out.compare(&report.Total, simulation, in, report.Method.Name, "")
 	for i := range report.Groups {
 		out.compare(&report.Groups[i], simulation, in, report.Method.Name, report.Groups[i].ID)
@@ -261,15 +270,59 @@ func (s *studyScenario) round(rng *rand.Rand) (map[studyClass]*studyCount, error
 	return out, nil
 }
 
-// studyModules is into how many modules a split form divides the items: those
-// whose numbers leave the same remainder, so that each has some of every factor.
-const studyModules = 3
+// splitForm gives the demonstration's round a split form.
+func (s *studyScenario) splitForm(d *survey.Documents) {
+	d.Rounds, d.Instruments = slices.Clone(d.Rounds), slices.Clone(d.Instruments)
+	for r := range d.Rounds {
+		if d.Rounds[r].ID != seeds.DemoRound {
+			continue
+		}
+		if !s.forget {
+			d.Rounds[r].Form = survey.FormSplit
+		}
+		for i := range d.Instruments {
+			if in := &d.Instruments[i]; in.ID == d.Rounds[r].Instrument && in.Version == d.Rounds[r].Version {
+				var items []survey.Item
+				for _, f := range in.Factors {
+					items = append(items, f.Items...)
+				}
+				in.Modules = s.modules(items)
+			}
+		}
+	}
+}
+
+// studyThirds are the items whose numbers leave the same remainder, so that each
+// module has some of every factor.
+func studyThirds(items []survey.Item) []survey.Module {
+	modules := make([]survey.Module, 3)
+	for m := range modules {
+		modules[m] = survey.Module{ID: fmt.Sprintf("m%d", m), Probability: 1. / 3}
+	}
+	for i, it := range items {
+		modules[i%3].Items = append(modules[i%3].Items, it.ID)
+	}
+	return modules
+}
+
+// studyUnequal asks every other item with a probability of 0.6, the others with
+// 0.2, and every third with 0.2 more.
+func studyUnequal(items []survey.Item) []survey.Module {
+	modules := []survey.Module{{ID: "even", Probability: 0.6}, {ID: "odd", Probability: 0.2}, {ID: "third", Probability: 0.2}}
+	for i, it := range items {
+		modules[i%2].Items = append(modules[i%2].Items, it.ID)
+		if i%3 == 0 {
+			modules[2].Items = append(modules[2].Items, it.ID)
+		}
+	}
+	return modules
+}
 
 // askModule is what the answers would be had only one module been asked.
-func askModule(a survey.Answers, module int) survey.Answers {
+func askModule(a survey.Answers, m *survey.Module) survey.Answers {
 	out := []byte(a)
 	for i := range out {
-		if i%studyModules != module {
+		if !m.Asks(i) {
 			out[i] = byte(survey.NotAsked)
 		}
 	}

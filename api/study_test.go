@@ -3,9 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"math"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
+
+	"sipas/seeds"
 )
 
 // TestStudy is the short form of `sipas study`: the intervals that the service
@@ -38,6 +42,49 @@ func TestStudy(t *testing.T) {
 				t.Errorf("only %d intervals claim to hold", claimed)
 			}
 		})
+	}
+}
+
+// The index of a split form, by means and pooled, is that of the full form but for
+// chance, though items are asked with different probabilities; where those are
+// forgotten the pooled one is not.
+func TestStudySplitFormIsUnbiased(t *testing.T) {
+	whole := func(s studyScenario, seed uint64) (error, width float64) {
+		lines, err := s.run(&terminal{ctx: t.Context()}, 1, seed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range lines {
+			if !l.class.unit && l.class.what == "index" && l.class.weighted {
+				return l.bias, l.width
+			}
+		}
+		t.Fatal("no index of the whole")
+		return 0, 0
+	}
+	for _, c := range []struct {
+		scenario, method string
+		forget, biased   bool
+	}{{"split", "", false, false}, {"split", "pooled", false, false}, {"split-unequal", "", false, false}, {"split-unequal", "pooled", false, false}, {"split-unequal", "pooled", true, true}} {
+		split := studyScenarios[slices.IndexFunc(studyScenarios, func(s studyScenario) bool { return s.name == c.scenario })]
+		split.params = func(p *seeds.Params) { p.ItemSD, p.Answers = 0.8, 8000 }
+		split.method, split.forget = c.method, c.forget
+		full := split
+		full.modules = nil
+		// Who is asked what is drawn anew for the same people, so that the
+		// difference has the error that the split form adds.
+		sum, rounds := 0.0, 12
+		for seed := range uint64(rounds) {
+			is, width := whole(split, seed)
+			was, narrow := whole(full, seed)
+			se := math.Sqrt(width*width-narrow*narrow) / 2 / 1.96
+			sum += (is - was) * (is - was) / se / se
+		}
+		// Of a chi-squared with 12 degrees of freedom 33 leaves one in a thousand.
+		if biased := sum > 33; biased != c.biased || c.biased && sum < 100 {
+			t.Errorf("%+v: squared differences sum to %.1f variances in %d rounds", c, sum, rounds)
+		}
+		t.Logf("%+v: %.1f", c, sum)
 	}
 }
 

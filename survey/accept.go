@@ -23,7 +23,10 @@ type Submission struct {
 	// Reached is the id of the last item that was shown; items after it are
 	// broken off, items before it without an answer are blank. Without it,
 	// missing answers at the end that cover a whole factor are broken off.
-	Reached  string            `json:"reached,omitempty" validate:"max=64"`
+	Reached string `json:"reached,omitempty" validate:"max=64"`
+	// Module says which items a split form asked. Only files and paper say it:
+	// for a person at a door it follows from the id.
+	Module   string            `json:"module,omitempty" validate:"max=64"`
 	Field    string            `json:"field,omitempty" validate:"max=64"`
 	Filing   string            `json:"filing,omitempty" validate:"max=20"`
 	Profile  map[string]string `json:"profile,omitempty" validate:"max=20"`
@@ -90,7 +93,8 @@ func Accept(c *Catalogue, s Submission, from Origin, now time.Time) (Response, e
 	round := c.Rounds[s.Round]
 	acceptPlace(p, c, &r, round, from, answered, now)
 	if in := acceptInstrument(p, c, &r, round); in != nil {
-		acceptAnswers(p, &r, in, s, from.Door == DoorStaff)
+		module := acceptModule(p, &r, in, round, s.Module, from.Door == DoorStaff)
+		acceptAnswers(p, &r, in, s, module, from.Door == DoorStaff)
 		acceptProfile(p, &r, in, s.Profile)
 	}
 	acceptDraw(p, round, from.Draw)
@@ -174,10 +178,41 @@ func acceptInstrument(p *problems, c *Catalogue, r *Response, round *Round) *Ins
 	return in
 }
 
+// acceptModule finds out which items were asked; nil are all.
+func acceptModule(p *problems, r *Response, in *Instrument, round *Round, said string, staff bool) *Module {
+	switch {
+	case round.Form != FormSplit:
+		if said != "" {
+			p.add("module", CodeModuleUnknown, "the round has no split form")
+		}
+		return nil
+	case in.Version != round.Version: // it may ask items with other probabilities
+		p.add("version", CodeVersion, "not that of the round, whose form is split")
+		return nil
+	}
+	module := in.DrawModule(round.ID, r.ID)
+	if staff {
+		module = in.Module(said)
+	}
+	if module == nil || said != "" && module.ID != said {
+		p.add("module", CodeModuleUnknown)
+		return nil
+	}
+	r.Module = module.ID
+	return module
+}
+
 // acceptAnswers writes the answers in item order and decides what the missing
-// ones are.
-func acceptAnswers(p *problems, r *Response, in *Instrument, s Submission, staff bool) {
+// ones are. Items outside the module (nil: none) were not asked.
+func acceptAnswers(p *problems, r *Response, in *Instrument, s Submission, module *Module, staff bool) {
 	codes := make([]byte, len(in.items))
+	if module != nil {
+		for i := range codes {
+			if !module.Asks(i) {
+				codes[i] = byte(NotAsked)
+			}
+		}
+	}
 	last, levels := -1, 0
 	for id, a := range s.Answers {
 		i, ok := in.index[id]
@@ -188,6 +223,10 @@ func acceptAnswers(p *problems, r *Response, in *Instrument, s Submission, staff
 		switch level := a.Level(); {
 		case level > len(in.Levels), a == badAnswer:
 			p.add("answers."+id, CodeLevelRange)
+		case module != nil && !module.Asks(i):
+			if a != NotAsked {
+				p.add("answers."+id, CodeNotInModule)
+			}
 		case a == NotAsked && !staff:
 			p.add("answers."+id, CodeNotAsked)
 		case level > 0:

@@ -85,6 +85,9 @@ func (c *Catalogue) checkReferences(p *problems) {
 		case !in.Published && r.Status != StatusDraft:
 			p.add("rounds/"+id+".instrument", CodeVersion, "not published")
 		}
+		if r.Form == FormSplit && in != nil && len(in.Modules) == 0 {
+			p.add("rounds/"+id+".form", CodeInvalid, "the instrument has no modules to split")
+		}
 		if r.Design == DesignDrawn && r.Weights != "" {
 			p.add("rounds/"+id+".weights", CodeInvalid, "a drawn round has the weights of its draw")
 		}

@@ -30,6 +30,8 @@ const (
 	CodeItemUnknown     Code = "item_unknown"
 	CodeLevelRange      Code = "level_out_of_range"
 	CodeNotAsked        Code = "not_asked_refused"
+	CodeNotInModule     Code = "item_not_in_module"
+	CodeModuleUnknown   Code = "module_unknown"
 	CodeNothingAnswered Code = "nothing_answered"
 	CodeFieldUnknown    Code = "field_unknown"
 	CodeFilingUnknown   Code = "filing_unknown"

@@ -14,7 +14,7 @@ var restoreTargets = []string{targetRound, targetInstrument, targetVersion, targ
 var (
 	exportHead = []string{
 		TargetID, targetRound, targetInstrument, targetVersion, TargetDesk, TargetUnit, TargetField, TargetFiling,
-		TargetAnswered, targetReceived, TargetChannel, targetDoor, targetFlags, TargetLanguage, TargetHelped, TargetComment,
+		TargetAnswered, targetReceived, TargetChannel, targetDoor, targetFlags, TargetModule, TargetLanguage, TargetHelped, TargetComment,
 	}
 	flagSeparator = ";"
 )
@@ -43,7 +43,7 @@ func ExportRecord(dst []string, in *Instrument, r *Response, stage *Stage) []str
 	dst = append(dst,
 		r.ID.String(), r.Round, r.Instrument, strconv.Itoa(r.Version), r.Desk, r.Unit, r.Field, r.Filing,
 		r.Answered.UTC().Format(time.RFC3339), r.Received.UTC().Format(time.RFC3339),
-		string(r.Channel), string(r.Door), strings.Join(r.Flags.Names(), flagSeparator), r.Language, r.Helped, guard(r.Comment))
+		string(r.Channel), string(r.Door), strings.Join(r.Flags.Names(), flagSeparator), r.Module, r.Language, r.Helped, guard(r.Comment))
 	for _, q := range in.Profile {
 		dst = append(dst, r.Profile[q.ID])
 	}

@@ -28,6 +28,9 @@ type Instrument struct {
 	// the headline, the others stand beside it in the annex.
 	Methods []Method   `json:"methods" validate:"min=1,max=10,dive"`
 	Profile []Question `json:"profile,omitempty" validate:"max=20,dive"`
+	// Modules are the parts that a split form asks; only rounds with
+	// [FormSplit] use them.
+	Modules []Module `json:"modules,omitempty" validate:"max=64,dive"`
 
 	items   []Item
 	factors [][]int
@@ -128,6 +131,7 @@ func (in *Instrument) Prepare() error {
 			in.profile[q.ID][o.ID] = true
 		}
 	}
+	in.prepareModules(p)
 	names := map[string]bool{}
 	for mi, m := range in.Methods {
 		field := fmt.Sprintf("methods[%d]", mi)

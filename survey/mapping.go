@@ -80,6 +80,7 @@ const (
 	TargetComment     = "comment"
 	TargetSeconds     = "seconds"
 	TargetChannel     = "channel"
+	TargetModule      = "module"
 	TargetStratum     = "stratum"
 	TargetPSU         = "psu"
 	TargetWeight      = "weight"
@@ -103,7 +104,7 @@ const (
 var (
 	openTargets = []string{
 		TargetID, TargetDesk, TargetUnit, TargetField, TargetFiling, TargetAnswered, TargetLanguage, TargetHelped,
-		TargetComment, TargetSeconds, TargetChannel, TargetStratum, TargetPSU, TargetWeight, TargetStratumPSUs, TargetPSUSize,
+		TargetComment, TargetSeconds, TargetChannel, TargetModule, TargetStratum, TargetPSU, TargetWeight, TargetStratumPSUs, TargetPSUSize,
 	}
 	drawTargets = []string{TargetStratum, TargetPSU, TargetWeight, TargetStratumPSUs, TargetPSUSize}
 )

@@ -199,7 +199,7 @@ func (b *Binding) Record(cells []string) (Line, error) {
 		Submission: Submission{
 			Round: b.round.ID, Instrument: b.round.Instrument, Version: b.round.Version,
 			Desk: b.desk(get(TargetDesk)), Field: get(TargetField), Filing: get(TargetFiling),
-			Helped: get(TargetHelped), Comment: get(TargetComment), Language: get(TargetLanguage),
+			Module: get(TargetModule), Helped: get(TargetHelped), Comment: get(TargetComment), Language: get(TargetLanguage),
 		},
 		Origin: Origin{Channel: cmp.Or(Channel(get(TargetChannel)), ChannelPaper), Door: DoorStaff, Answered: b.answered},
 	}

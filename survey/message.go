@@ -18,6 +18,8 @@ var messages = map[Code]Text{
 	CodeVersion:           {"vi": "Không có phiên bản này của bộ phiếu.", "en": "The instrument has no such published version."},
 	CodeItemUnknown:       {"vi": "Bộ phiếu không có tiêu chí này.", "en": "The instrument has no such item."},
 	CodeLevelRange:        {"vi": "Mức trả lời nằm ngoài thang đo.", "en": "The level is outside the scale."},
+	CodeNotInModule:       {"vi": "Phiếu rút gọn này không hỏi tiêu chí đó.", "en": "This split form does not ask that item."},
+	CodeModuleUnknown:     {"vi": "Phần câu hỏi của phiếu rút gọn không đúng.", "en": "Not the module of this split form."},
 	CodeNotAsked:          {"vi": "Tiêu chí này có trong phiếu, không thể ghi là không hỏi.", "en": "The form contains this item; it cannot be marked as not asked."},
 	CodeNothingAnswered:   {"vi": "Phiếu chưa có câu trả lời nào.", "en": "No question has been answered."},
 	CodeFieldUnknown:      {"vi": "Quầy này không phục vụ lĩnh vực đó.", "en": "The desk does not serve this field."},
@@ -40,7 +42,7 @@ var messages = map[Code]Text{
 	CodeTooManyAnswers:    {"vi": "Quá nhiều phiếu để phân tích từng phiếu; hãy chọn một đơn vị hoặc nhóm đơn vị.", "en": "Too many answers to look at one by one; choose a unit or a type of unit."},
 	CodeDuplicate:         {"vi": "Mã bị trùng.", "en": "The id occurs twice."},
 	CodeReference:         {"vi": "Tham chiếu đến mục không tồn tại.", "en": "It refers to something that does not exist."},
-	CodeRoundStarted:      {"vi": "Đợt đã mở thì không đổi được bộ phiếu, cách chọn mẫu hay cách gia quyền; hãy lập đợt khác.", "en": "A round that has opened cannot change its instrument, design or weights; set up another round."},
+	CodeRoundStarted:      {"vi": "Đợt đã mở thì không đổi được bộ phiếu, hình thức phiếu, cách chọn mẫu hay cách gia quyền; hãy lập đợt khác.", "en": "A round that has opened cannot change its instrument, design or weights; set up another round."},
 	CodePublished:         {"vi": "Bộ phiếu đã ban hành thì không sửa được; hãy tạo phiên bản mới.", "en": "A published instrument cannot change; make a new version."},
 }
 

@@ -41,6 +41,9 @@ func newFrame(c *survey.Catalogue, col *columns) *frame {
 		Items: len(f.instrument.Items()), Factors: f.instrument.FactorItems(), Design: stats.Visitors, Level: level,
 		Places: make([]stats.Place, len(f.places)),
 	}
+	if f.round.Form == survey.FormSplit {
+		f.plan.Inclusion = f.instrument.Inclusion()
+	}
 	for _, m := range f.instrument.Methods {
 		f.plan.Methods = append(f.plan.Methods, stats.Method{
 			Name: m.Name, Version: strconv.Itoa(m.Version), Combine: stats.Combine(m.Combine), FactorWeights: f.instrument.Weights(m),

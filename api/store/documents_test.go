@@ -51,6 +51,7 @@ func TestPutDocuments(t *testing.T) {
 	}{
 		"a published instrument":         {func(d *survey.Documents) { d.Instruments[0].Title = survey.Text{"vi": "a", "en": "b"} }, survey.CodePublished},
 		"the weights of an opened round": {func(d *survey.Documents) { d.Rounds[0].Weights = survey.WeightsRaked }, survey.CodeRoundStarted},
+		"the form of an opened round":    {func(d *survey.Documents) { d.Rounds[0].Form = survey.FormSplit }, survey.CodeRoundStarted},
 		"the design of an opened round":  {func(d *survey.Documents) { d.Rounds[0].Design = survey.DesignVisitors }, survey.CodeRoundStarted},
 		"a desk that refers to no unit":  {func(d *survey.Documents) { d.Desks[0].Unit = "none" }, survey.CodeReference},
 		"a round of no known instrument": {func(d *survey.Documents) { d.Rounds[0].ID, d.Rounds[0].Version = "other", 9 }, survey.CodeReference},

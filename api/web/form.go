@@ -92,11 +92,11 @@ func (s *Server) showForm(r *request) error {
 	if err != nil {
 		return err
 	}
-	f, err := s.blankForm(desk, round, in)
+	id, err := survey.NewID(s.cfg.Now(), s.cfg.Random)
 	if err != nil {
 		return err
 	}
-	return s.renderForm(r, fiber.StatusOK, f)
+	return s.renderForm(r, fiber.StatusOK, s.blankForm(desk, round, in, id))
 }
 
 // formOf finds what a form of the desk in the path asks: the desk, its round
@@ -122,18 +122,20 @@ func (s *Server) formOf(r *request) (*survey.Desk, *survey.Round, *survey.Instru
 	return desk, round, in, nil
 }
 
-// blankForm lists the questions, nothing ticked, under a new id.
-func (s *Server) blankForm(desk *survey.Desk, round *survey.Round, in *survey.Instrument) (*form, error) {
-	now := s.cfg.Now()
-	id, err := survey.NewID(now, s.cfg.Random)
-	if err != nil {
-		return nil, err
+// blankForm lists the questions that are asked under an id, nothing ticked.
+func (s *Server) blankForm(desk *survey.Desk, round *survey.Round, in *survey.Instrument, id survey.ID) *form {
+	f := &form{Desk: desk, Round: round, Unit: s.unitName(desk.Unit), ID: id.String(), Stamp: s.stampForm(id.String(), s.cfg.Now()), Instrument: in}
+	var module *survey.Module
+	if round.Form == survey.FormSplit {
+		module = in.DrawModule(round.ID, id)
 	}
-	f := &form{Desk: desk, Round: round, Unit: s.unitName(desk.Unit), ID: id.String(), Stamp: s.stampForm(id.String(), now), Instrument: in}
-	number := 0
+	number, at := 0, -1
 	for _, factor := range in.Factors {
 		ff := formFactor{Title: factor.Title}
 		for _, item := range factor.Items {
+			if at++; module != nil && !module.Asks(at) {
+				continue
+			}
 			number++
 			fi := formItem{Number: number, Name: itemPrefix + item.ID, Text: item.Text, Note: item.Note}
 			for i, label := range in.Levels {
@@ -141,7 +143,9 @@ func (s *Server) blankForm(desk *survey.Desk, round *survey.Round, in *survey.In
 			}
 			ff.Items = append(ff.Items, fi)
 		}
-		f.Factors = append(f.Factors, ff)
+		if len(ff.Items) > 0 {
+			f.Factors = append(f.Factors, ff)
+		}
 	}
 	fields := s.store.View().Fields
 	if len(desk.Fields) > 1 {
@@ -161,7 +165,7 @@ func (s *Server) blankForm(desk *survey.Desk, round *survey.Round, in *survey.In
 		}
 		f.Profile = append(f.Profile, fq)
 	}
-	return f, nil
+	return f
 }
 
 // options are the fixed choices that the domain names and the catalogue words.
@@ -193,18 +197,18 @@ func (s *Server) postForm(r *request) error {
 	case store.Withdrawn:
 		return s.render(r, fiber.StatusGone, "message", s.messagePage(r, "withdrawn"))
 	case store.Conflict:
-		return s.formAgain(r, t, nil, func(f *form) { f.Conflict = true }, fiber.StatusConflict)
+		return s.formAgain(r, t, nil, fiber.StatusConflict)
 	}
 	var invalid *survey.Error
 	if errors.As(err, &invalid) {
-		return s.formAgain(r, t, invalid.Fields, nil, statuses[codeInvalid])
+		return s.formAgain(r, t, invalid.Fields, statuses[codeInvalid])
 	}
 	if failureOf(err).code != codeUnavailable {
 		return err
 	}
 	s.logFailure(r, err)
 	r.Set(fiber.HeaderRetryAfter, strconv.Itoa(retryAfter))
-	return s.formAgain(r, t, nil, func(f *form) { f.ID, f.Unavailable = t.id, true }, fiber.StatusServiceUnavailable)
+	return s.formAgain(r, t, nil, fiber.StatusServiceUnavailable)
 }
 
 func (s *Server) acceptForm(r *request, t *typed, sub survey.Submission) (survey.ID, store.Outcome, error) {
@@ -276,23 +280,22 @@ func (t *typed) submission(desk, lang string) survey.Submission {
 	return sub
 }
 
-// formAgain shows the form once more with everything that was typed, under a new
-// id unless change says otherwise.
-func (s *Server) formAgain(r *request, t *typed, wrong []survey.FieldError, change func(*form), status int) error {
+// formAgain shows the form once more with everything that was typed. It keeps its
+// id, but for another answer that was stored under that, and an id that is none.
+func (s *Server) formAgain(r *request, t *typed, wrong []survey.FieldError, status int) error {
 	desk, round, in, err := s.formOf(r)
 	if err != nil {
 		return err
 	}
-	f, err := s.blankForm(desk, round, in)
-	if err != nil {
-		return err
+	conflict := status == fiber.StatusConflict
+	id, err := survey.ParseID(t.id)
+	if err != nil || conflict || concerns(wrong, "id") {
+		if id, err = survey.NewID(s.cfg.Now(), s.cfg.Random); err != nil {
+			return err
+		}
 	}
-	if status == statuses[codeInvalid] && !concerns(wrong, "id") {
-		f.ID = t.id
-	}
-	if change != nil {
-		change(f)
-	}
+	f := s.blankForm(desk, round, in, id)
+	f.Conflict, f.Unavailable = conflict, status == fiber.StatusServiceUnavailable
 	// The questions were read on the first page, so its time counts.
 	f.Stamp = ""
 	if made, ok := s.formMade(t.id, t.stamp); ok {

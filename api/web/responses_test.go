@@ -110,7 +110,7 @@ func TestForgedFields(t *testing.T) {
 	forged := func(m map[string]any) {
 		m["channel"], m["door"], m["flags"], m["received"] = "kiosk", "slip", []string{"straight_line"}, "2020-01-01T00"
 		m["answered"], m["unit"], m["draw"] = "2020-01-01", "u2", map[string]any{"stratum": "a", "psu": "b", "weight": 9}
-		m["source"], m["row"], m["digest"], m["receipt"], m["module"] = "a", "1", "x", "y", "z"
+		m["source"], m["row"], m["digest"], m["receipt"] = "a", "1", "x", "y"
 		m["answers"].(map[string]any)["c01"] = 5 // not one level throughout, which is flagged
 	}
 	inCapitals := func(m map[string]any) {

@@ -1,0 +1,117 @@
+package survey
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// The forms of a round: which items a person is asked.
+const (
+	// FormFull asks everybody all items.
+	FormFull = "full"
+	// FormSplit asks everybody the items of one module, drawn by chance.
+	FormSplit = "split"
+)
+
+// Module is the part of an instrument's items that a split form asks one person.
+// Modules may share items; together they have all.
+type Module struct {
+	ID    string   `json:"id" validate:"required,code"`
+	Items []string `json:"items" validate:"min=1,max=64,dive,required"`
+	// Probability is that with which a person gets this module; those of an
+	// instrument sum to 1.
+	Probability float64 `json:"probability" validate:"gt=0,lte=1"`
+
+	has []bool // by item
+}
+
+// Asks reports whether the module has the item at a position of
+// [Instrument.Items].
+func (m *Module) Asks(item int) bool { return m.has[item] }
+
+// prepareModules checks the modules: an item that no module has could never be
+// estimated.
+func (in *Instrument) prepareModules(p *problems) {
+	if len(in.Modules) == 0 {
+		return
+	}
+	reached := make([]bool, len(in.items))
+	sum := 0.0
+	for mi := range in.Modules {
+		m := &in.Modules[mi]
+		field := fmt.Sprintf("modules[%d]", mi)
+		sum += m.Probability
+		if slices.ContainsFunc(in.Modules[:mi], func(o Module) bool { return o.ID == m.ID }) {
+			p.add(field+".id", CodeDuplicate, m.ID)
+		}
+		m.has = make([]bool, len(in.items))
+		for ii, id := range m.Items {
+			i, ok := in.index[id]
+			switch {
+			case !ok:
+				p.add(fmt.Sprintf("%s.items[%d]", field, ii), CodeItemUnknown, clip(id))
+				continue
+			case m.has[i]:
+				p.add(fmt.Sprintf("%s.items[%d]", field, ii), CodeDuplicate, id)
+			}
+			m.has[i], reached[i] = true, true
+		}
+	}
+	if !(math.Abs(sum-1) <= 1e-9) {
+		p.add("modules", CodeInvalid, "the probabilities sum to ", sum, ", not to 1")
+	}
+	for i, ok := range reached {
+		if !ok {
+			p.add("modules", CodeInvalid, "no module has item "+in.items[i].ID)
+		}
+	}
+}
+
+// Inclusion is the probability with which a split form asks each item, in the
+// order of [Instrument.Items]; nil without modules.
+func (in *Instrument) Inclusion() []float64 {
+	if len(in.Modules) == 0 {
+		return nil
+	}
+	out := make([]float64, len(in.items))
+	for i := range out {
+		for m := range in.Modules {
+			if in.Modules[m].Asks(i) {
+				out[i] += in.Modules[m].Probability
+			}
+		}
+		out[i] = min(out[i], 1) // sums are rounded
+	}
+	return out
+}
+
+// Module finds a module by its id, nil where there is none.
+func (in *Instrument) Module(id string) *Module {
+	for i := range in.Modules {
+		if in.Modules[i].ID == id {
+			return &in.Modules[i]
+		}
+	}
+	return nil
+}
+
+// DrawModule draws the module of one response: by SHA-256 of the round and the
+// response's id, so that page, tablet and server draw the same without asking one
+// another. The first 48 bits are the number that decides, which a browser can
+// compute exactly. Nil without modules.
+func (in *Instrument) DrawModule(round string, id ID) *Module {
+	sum := sha256.Sum256([]byte("module\x00" + round + "\x00" + id.String()))
+	at := float64(binary.BigEndian.Uint64(sum[:8])>>16) / (1 << 48)
+	for i := range in.Modules {
+		if at -= in.Modules[i].Probability; at < 0 {
+			return &in.Modules[i]
+		}
+	}
+	if n := len(in.Modules); n > 0 {
+		return &in.Modules[n-1] // probabilities sum to 1 only up to rounding
+	}
+	return nil
+}
