@@ -9,11 +9,13 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"sipas/api/store"
+	"sipas/seeds"
 	"sipas/stats"
 	"sipas/survey"
 )
@@ -264,5 +266,35 @@ func TestImportRefusesAWholeFile(t *testing.T) {
 				t.Errorf("exit code %d, want %q:\n%s%s", code, test.want, stdout, stderr)
 			}
 		})
+	}
+}
+
+// A household round has the strata, clusters and weights that its file names: the
+// same figures as those of a drawn round, under its own name.
+func TestHouseholdRound(t *testing.T) {
+	documents, err := seeds.Documents("statsref-a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	documents.Rounds[0].Design = survey.DesignHousehold
+	raw, err := json.Marshal(documents)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, file := t.TempDir(), filepath.Join(t.TempDir(), "household.json")
+	if err := os.WriteFile(file, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mustSipas(t, "seed", "--data", data, "--file", file)
+	mustSipas(t, "import", "--data", data, "--round", "statsref-a", "--map", "sipas_a", reference+"data/sipas_a.csv")
+	got, want := readReport(t, data, "--round", "statsref-a", "--by", "unit"), readReport(t, importReference(t), "--round", "statsref-a", "--by", "unit")
+	if got.Round.Design != "household" || got.Basis != "population" || got.Weighting.Kind != "design" || want.Total.Weighted.SE == nil {
+		t.Errorf("%s, %s, %s, %+v", got.Round.Design, got.Basis, got.Weighting.Kind, want.Total.Weighted)
+	}
+	if got.Round.Design = want.Round.Design; !reflect.DeepEqual(got, want) {
+		t.Errorf("a household round differs from a drawn one: %+v, want %+v", got.Total.Weighted, want.Total.Weighted)
+	}
+	if out := mustSipas(t, "report", "--data", data, "--round", "statsref-a", "--lang", "en"); !strings.Contains(out, "a random draw of households") {
+		t.Errorf("the table:\n%.600s", out)
 	}
 }

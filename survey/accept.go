@@ -293,7 +293,7 @@ const (
 )
 
 func acceptDraw(p *problems, round *Round, d *Draw) {
-	switch drawn := round != nil && round.Design == DesignDrawn; {
+	switch drawn := round != nil && round.Drawn(); {
 	case drawn && d == nil:
 		p.add("draw", CodeDrawRequired)
 	case d == nil:

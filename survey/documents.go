@@ -88,7 +88,7 @@ func (c *Catalogue) checkReferences(p *problems) {
 		if r.Form == FormSplit && in != nil && len(in.Modules) == 0 {
 			p.add("rounds/"+id+".form", CodeInvalid, "the instrument has no modules to split")
 		}
-		if r.Design == DesignDrawn && r.Weights != "" {
+		if r.Drawn() && r.Weights != "" {
 			p.add("rounds/"+id+".weights", CodeInvalid, "a drawn round has the weights of its draw")
 		}
 		switch {
@@ -174,7 +174,7 @@ func (c *Catalogue) RoundAt(unit string, day Date) (*Round, Code) {
 	code := CodeRoundUnknown
 	for _, id := range slices.Sorted(maps.Keys(c.Rounds)) {
 		r := c.Rounds[id]
-		if !r.Includes(unit) || r.Design != DesignVisitors {
+		if !r.Includes(unit) || r.Drawn() {
 			continue
 		}
 		switch why := r.OpenAt(day.Start()); {

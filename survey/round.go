@@ -11,6 +11,10 @@ const (
 	// DesignDrawn: a recorded random draw; strata, sampling units, their
 	// population counts and weights come with the answers.
 	DesignDrawn = "drawn"
+	// DesignHousehold: people drawn at their homes. Strata, clusters and weights
+	// come with the answers, as in a drawn round; another way to reach people, so
+	// another sample: the two are not compared.
+	DesignHousehold = "household"
 )
 
 // How a visitors round is weighted to the results returned. METHOD: "Weights of
@@ -41,7 +45,7 @@ type Round struct {
 	// stale.
 	Instrument string `json:"instrument" validate:"required,code"`
 	Version    int    `json:"version" validate:"gte=1"`
-	Design     string `json:"design" validate:"oneof=visitors drawn"`
+	Design     string `json:"design" validate:"oneof=visitors drawn household"`
 	// Weights is WeightsCells or WeightsRaked; empty means WeightsCells. A drawn
 	// round has the weights of its draw.
 	Weights string `json:"weights,omitempty" validate:"omitempty,oneof=cells raked"`
@@ -70,6 +74,10 @@ type Round struct {
 	// Units that take part; empty means all.
 	Units []string `json:"units,omitempty" validate:"max=10000,dive,required"`
 }
+
+// Drawn reports whether people were drawn by chance, so that answers come with
+// the draw and speak of the population.
+func (r *Round) Drawn() bool { return r.Design == DesignDrawn || r.Design == DesignHousehold }
 
 // ValidShare is MinAnswered with its default of one half.
 func (r *Round) ValidShare() float64 {

@@ -79,8 +79,8 @@ func newColumns(c *survey.Catalogue, r *survey.Round) (*columns, error) {
 		placeIndex: map[string]uint32{}, personIndex: map[string]uint32{}, stratumIndex: map[string]uint32{},
 		psus: map[[2]string]uint32{}, moments: map[string]moment{},
 	}
-	col.fresh = stats.NewBuilder(len(in.Items()), r.Design == survey.DesignDrawn)
-	if r.Design == survey.DesignDrawn {
+	col.fresh = stats.NewBuilder(len(in.Items()), r.Drawn())
+	if r.Drawn() {
 		var draws [][2]string
 		for _, p := range c.Populations {
 			if p.Round != r.ID {
@@ -125,7 +125,7 @@ func (col *columns) add(c *survey.Catalogue, r store.Record, excluded bool) erro
 		Place:  col.place(r, survey.Valid(survey.Answers(answers), col.round.ValidShare()), excluded),
 		Person: col.person(r),
 	}
-	if col.round.Design != survey.DesignDrawn {
+	if !col.round.Drawn() {
 		row.PSU = uint64(col.deskStratum(r.Unit(), r.Desk()))<<32 | uint64(at.day)
 	} else {
 		if row.Weight, err = strconv.ParseFloat(r.Weight(), 64); err != nil {
@@ -167,7 +167,7 @@ func (col *columns) settle() {
 		fresh := col.fresh.Build()
 		col.changed = append(col.changed, fresh.Keys()...)
 		col.tail = stats.Merge(col.tail, fresh)
-		col.fresh = stats.NewBuilder(len(col.instrument.Items()), col.round.Design == survey.DesignDrawn)
+		col.fresh = stats.NewBuilder(len(col.instrument.Items()), col.round.Drawn())
 	}
 	if col.tail.Len() > max(tailLimit, col.main.Len()/16) {
 		col.main, col.tail = stats.Merge(col.main, col.tail), nil

@@ -17,7 +17,7 @@ func (col *columns) mark() {
 		return
 	}
 	slices.Sort(col.changed)
-	m := newMarker(col.round.Design == survey.DesignDrawn, col.places)
+	m := newMarker(col.round.Drawn(), col.places)
 	m.Replace = func(number uint32, flags survey.Flags) uint32 {
 		p := col.places[number]
 		p.derived = flags

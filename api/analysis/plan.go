@@ -49,7 +49,7 @@ func newFrame(c *survey.Catalogue, col *columns) *frame {
 			Name: m.Name, Version: strconv.Itoa(m.Version), Combine: stats.Combine(m.Combine), FactorWeights: f.instrument.Weights(m),
 		})
 	}
-	if f.round.Design == survey.DesignDrawn {
+	if f.round.Drawn() {
 		f.plan.Design = stats.Drawn
 		f.psus = maps.Clone(col.psus)
 	}

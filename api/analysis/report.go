@@ -138,7 +138,7 @@ func (w *writer) totalTarget() float64 {
 }
 
 func (w *writer) basis() string {
-	if w.round.Design == survey.DesignDrawn {
+	if w.round.Drawn() {
 		return "population"
 	}
 	return "respondents"

@@ -276,7 +276,7 @@ func (c *verifier) expected(catalogue *survey.Catalogue, r *survey.Response) uin
 		place: place{unit: r.Unit, desk: r.Desk, field: r.Field, filing: r.Filing, channel: string(r.Channel), door: string(r.Door),
 			flags: strings.Join(r.Flags.Names(), ","), valid: survey.Valid(survey.Answers(answers), round.ValidShare()), excluded: c.excluded[r.ID].Excluded},
 	}
-	if round.Design == survey.DesignDrawn {
+	if round.Drawn() {
 		if r.Draw == nil || !(r.Draw.Weight > 0) || math.IsInf(r.Draw.Weight, 0) {
 			return notInColumns
 		}
@@ -370,7 +370,7 @@ func (a *Analysis) takeRows(ctx context.Context) (rounds []roundRows, current bo
 			return nil, false, nil
 		}
 		col.mark()
-		r := roundRows{round: id, drawn: col.round.Design == survey.DesignDrawn, blocks: []*stats.Rows{col.main, col.tail},
+		r := roundRows{round: id, drawn: col.round.Drawn(), blocks: []*stats.Rows{col.main, col.tail},
 			places: col.places, persons: col.persons, strata: col.strata, psus: make([][2]string, len(col.psus))}
 		for names, number := range col.psus {
 			r.psus[number] = names

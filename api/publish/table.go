@@ -335,8 +335,9 @@ func plain(s string) string {
 }
 
 var designTexts = map[string]survey.Text{
-	survey.DesignVisitors: {"vi": "người đến giao dịch tự trả lời", "en": "visitors who chose to answer"},
-	survey.DesignDrawn:    {"vi": "chọn mẫu ngẫu nhiên có ghi lại", "en": "a recorded random draw"},
+	survey.DesignVisitors:  {"vi": "người đến giao dịch tự trả lời", "en": "visitors who chose to answer"},
+	survey.DesignDrawn:     {"vi": "chọn mẫu ngẫu nhiên có ghi lại", "en": "a recorded random draw"},
+	survey.DesignHousehold: {"vi": "chọn mẫu ngẫu nhiên tại hộ gia đình", "en": "a random draw of households"},
 }
 
 var basisTexts = map[string]survey.Text{

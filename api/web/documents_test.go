@@ -69,16 +69,16 @@ func TestDocuments(t *testing.T) {
 	if a := put(big); a.status != http.StatusOK {
 		t.Errorf("a large body from staff: %d", a.status)
 	}
-	if a := put(`{"units":[` + strings.Repeat(" ", 8<<20) + `]}`); a.status != http.StatusRequestEntityTooLarge {
-		t.Errorf("a body above the limit: %d", a.status)
+	if status := e.announce("PUT", "/api/v1/documents", token, documentsBody+1); status != http.StatusRequestEntityTooLarge {
+		t.Errorf("a body above the limit: %d", status)
+	}
+	if status := e.announce("PUT", "/api/v1/documents", "", smallBody+1); status != http.StatusRequestEntityTooLarge {
+		t.Errorf("a large body from nobody: %d", status)
 	}
 	for _, rt := range e.server.routes {
 		if rt.method == "PUT" && rt.timeout != 2*time.Minute {
 			t.Errorf("%s has %v", rt.path, rt.timeout)
 		}
-	}
-	if a := e.do(call{method: "PUT", path: "/api/v1/documents", body: big, contentType: typeJSON}); a.status != http.StatusRequestEntityTooLarge {
-		t.Errorf("a large body from nobody: %d", a.status)
 	}
 }
 

@@ -58,7 +58,7 @@ func TestTextsComplete(t *testing.T) {
 		}
 	}
 	lists := map[string][]string{"filing": survey.Filings, "helped": survey.Helps, "grouping": analysis.Groupings, "door": {"open", "slip", "staff"},
-		"flag": (^survey.Flags(0)).Names(), "status": {"draft", "open", "closed"}, "design": {"visitors", "drawn"}, "basis": {"respondents", "population"}}
+		"flag": (^survey.Flags(0)).Names(), "status": {"draft", "open", "closed"}, "design": {"visitors", "drawn", "household"}, "basis": {"respondents", "population"}}
 	for _, c := range survey.Channels {
 		lists["channel"] = append(lists["channel"], string(c))
 	}
