@@ -36,6 +36,8 @@ type cli struct {
 	Serve   serveCommand   `cmd:"" help:"Run the service."`
 	Report  reportCommand  `cmd:"" help:"Print the index of a round."`
 	Compare compareCommand `cmd:"" help:"Print the difference between two units, periods, channels, rounds, …"`
+	Trend   trendCommand   `cmd:"" help:"Print the index over rounds, with its slope and where figures cannot be compared."`
+	Items   itemsCommand   `cmd:"" help:"Print what lies behind the index: criteria to improve first, reliability, key drivers."`
 	Picture pictureCommand `cmd:"" help:"Print the published figures of a round, as those see them who may not see answers."`
 	Import  importCommand  `cmd:"" help:"Load answers from a file: paper forms, another system, an export."`
 	Export  exportCommand  `cmd:"" help:"Write the answers of a round as CSV."`

@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strconv"
 
 	"sipas/stats"
@@ -27,9 +25,7 @@ func WriteComparison(w io.Writer, c *stats.Comparison, format, lang string) erro
 func comparisonTable(w io.Writer, c *stats.Comparison, lang string) error {
 	t := &table{out: bufio.NewWriter(w), lang: lang}
 	t.fact(t.say("So sánh theo", "Compared by"), c.By)
-	for _, name := range slices.Sorted(maps.Keys(c.Filter)) {
-		t.fact(factTexts["filter"].In(lang), name+" = "+c.Filter[name])
-	}
+	t.filters(c.Filter)
 	t.fact(t.say("Phương pháp tính", "Method"), t.method(c.Method))
 	t.fact(t.say("Gia quyền", "Weighting"), word(weightingTexts, c.Weighting, c.Weighting, lang))
 	t.fact(t.say("Phạm vi kết luận", "Basis"), word(basisTexts, c.Basis, c.Basis, lang))

@@ -102,6 +102,8 @@ var reasonTexts = map[string]survey.Text{
 	stats.ReasonMarginTotals:      {"vi": "Số kết quả đã trả theo các cách phân loại không khớp nhau", "en": "Results returned differ between classifications"},
 	stats.ReasonMarginEmpty:       {"vi": "Có nhóm có kết quả đã trả nhưng không có phiếu, hoặc ngược lại", "en": "A class has results but no answers, or the reverse"},
 	stats.ReasonNotConverged:      {"vi": "Không có quyền số nào khớp với số kết quả đã trả", "en": "No weights meet the results returned"},
+	stats.SlopeOnePoint:           {"vi": "Chỉ có một đợt cùng cách tính", "en": "Only one round was computed in this way"},
+	stats.SlopeNoError:            {"vi": "Có đợt không tính được sai số", "en": "A round has no standard error"},
 	stats.ReasonTooFewPSUs:        {"vi": "Không đủ số ngày trả lời để tính sai số", "en": "Too few days of answers for a standard error"},
 	stats.ReasonLonelyPSU:         {"vi": "Có tầng chỉ gồm một đơn vị chọn mẫu", "en": "A stratum has a single sampling unit"},
 	stats.ReasonNoVariation:       {"vi": "Không có biến thiên giữa các ngày", "en": "No variation between days"},

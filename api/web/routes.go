@@ -112,6 +112,8 @@ func (s *Server) table() []route {
 		{method: get, path: "/reports", access: session, rights: rights{store.RightFull, store.RightReport}, timeout: quick, page: true, handler: s.reportList},
 		{method: get, path: "/reports/:round", access: session, rights: rights{store.RightFull}, timeout: slow, page: true, handler: s.reportPage},
 		{method: get, path: "/reports/:round/items", access: session, rights: rights{store.RightFull}, timeout: slow, page: true, handler: s.itemsPage},
+		{method: get, path: "/reports/:round/compare", access: session, rights: rights{store.RightFull}, timeout: slow, page: true, handler: s.comparePage},
+		{method: get, path: "/trend", access: session, rights: rights{store.RightFull}, timeout: slow, page: true, handler: s.trendPage},
 		{method: get, path: "/pictures/:round", access: session, rights: rights{store.RightReport, store.RightFull}, timeout: slow, page: true, handler: s.picturePage},
 		{method: get, path: "/pictures/:round/csv", access: session, rights: rights{store.RightReport, store.RightFull}, timeout: slow, page: true, handler: s.pictureCSV},
 
