@@ -80,7 +80,8 @@ func TestComparePage(t *testing.T) {
 	}{
 		"nothing":     {"", 200, []string{`<select id="by"`, `value="age"`}, "<table"},
 		"units":       {"&by=unit", 200, []string{`<select id="a"`, `value="51-21040"`}, "<table"},
-		"two units":   {"&by=unit&a=51-21040&b=51-23326", 200, []string{"A: Xã Bình Sơn", "Chênh lệch (B trừ A)", "điểm phần trăm", "<svg"}, `role="alert"`},
+		"two units":   {"&by=unit&a=51-21040&b=51-23326", 200, []string{"A: Xã Bình Sơn", "Chênh lệch (B trừ A)", "<svg"}, `role="alert"`},
+		"two fields":  {"&by=field&a=dat-dai&b=ho-tich", 200, []string{"điểm phần trăm", "Giá trị p"}, `role="alert"`},
 		"itself":      {"&by=unit&a=51-21040&b=51-21040", 422, []string{`role="alert"`, `<select id="a"`}, "<table"},
 		"periods":     {"&by=period&a_from=2026-10-01&a_to=2026-10-31&b_from=2026-11-01&b_to=2026-11-20", 200, []string{"A: 2026-10-01", `value="2026-11-20"`}, `role="alert"`},
 		"one period":  {"&by=period&a_from=2026-10-01&a_to=2026-10-31", 200, []string{`type="date"`}, "<table"},
