@@ -189,6 +189,7 @@ func tableCell(c *stats.PictureCell) stats.TableCell {
 
 // develop makes the picture that follows old.
 func (d *draft) develop(old store.Picture) (store.Picture, error) {
+	old = relaid(old, &d.Picture)
 	p := store.Picture{Picture: d.Picture}
 	cells, table := slices.Clone(d.Cells), stats.Table{Cells: slices.Clone(d.table.Cells)}
 	index := map[string]int{}
@@ -242,4 +243,67 @@ func groupingOrder(by string) int {
 		return n
 	}
 	return math.MaxInt
+}
+
+// relaid is an earlier picture in the order of the items and factors that the round
+// has now: another version of its instrument may have others. Nobody had answered
+// an item that is new, and of one that is gone nothing is shown any more.
+func relaid(old store.Picture, now *stats.Picture) store.Picture {
+	items, same := places(old.Items, now.Items)
+	factors, alike := places(old.Factors, now.Factors)
+	if old.Period == "" || same && alike {
+		return old
+	}
+	figures := func(list []stats.PictureFigure, from []int) []stats.PictureFigure {
+		if list == nil {
+			return nil
+		}
+		out := make([]stats.PictureFigure, len(from))
+		for i, at := range from {
+			if out[i].Reason = stats.ReasonNoAnswers; at >= 0 {
+				out[i] = list[at]
+			}
+		}
+		return out
+	}
+	counts := func(list []int) []int {
+		out := make([]int, 1+2*len(items))
+		out[0] = list[0]
+		for i, at := range items {
+			if at >= 0 {
+				out[1+2*i], out[2+2*i] = list[1+2*at], list[2+2*at]
+			}
+		}
+		return out
+	}
+	old.Cells = slices.Clone(old.Cells)
+	for i := range old.Cells {
+		c := &old.Cells[i]
+		c.Items, c.Factors = figures(c.Items, items), figures(c.Factors, factors)
+	}
+	old.Known.Cells = slices.Clone(old.Known.Cells)
+	for i := range old.Known.Cells {
+		c := &old.Known.Cells[i]
+		c.Shown, c.Latest = counts(c.Shown), counts(c.Latest)
+	}
+	old.Known.Sums = slices.Clone(old.Known.Sums)
+	for i := range old.Known.Sums {
+		s := &old.Known.Sums[i]
+		s.Since, s.Then = counts(s.Since), slices.Clone(s.Then)
+		for k := range s.Then {
+			s.Then[k] = counts(s.Then[k])
+		}
+	}
+	return old
+}
+
+// places says where in a list each element of another stands, -1 where it does not;
+// same is whether the lists are alike.
+func places(in, of []stats.PictureMeasure) (at []int, same bool) {
+	same = len(in) == len(of)
+	for i, x := range of {
+		k := slices.IndexFunc(in, func(y stats.PictureMeasure) bool { return y.ID == x.ID })
+		at, same = append(at, k), same && k == i
+	}
+	return at, same
 }

@@ -2,6 +2,7 @@ package analysis
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -357,6 +358,59 @@ func TestPictureOfFew(t *testing.T) {
 	for _, c := range look(t, a).Cells {
 		if c.Hidden != "" || *c.N != 0 || c.Index != nil && c.Index.Value != nil {
 			t.Errorf("%s: %+v, of nobody", cellKeyOf(&c), c)
+		}
+	}
+}
+
+// A round that goes on with another version of its instrument keeps its pictures:
+// items are found by their ids.
+func TestPictureOfAnotherVersion(t *testing.T) {
+	st := openStore(t, t.TempDir())
+	_, all := fillRound(t, st, func(p *seeds.Params) { p.Answers = 3000 }, pooledRound)
+	now := clock()
+	a := datedAnalysis(t, st, &now)
+	first := look(t, a)
+	documents, err := st.Documents()
+	if err != nil {
+		t.Fatal(err)
+	}
+	round := documents.Rounds[0]
+	next := documents.Instruments[slices.IndexFunc(documents.Instruments, func(in survey.Instrument) bool { return in.ID == round.Instrument })]
+	next.Version, round.Version = 2, 2
+	next.Factors = slices.Clone(next.Factors)
+	fresh := next.Factors[0].Items[0]
+	fresh.ID = "fresh"
+	next.Factors[0].Items = append(slices.Clone(next.Factors[0].Items[1:]), fresh) // one goes, one comes
+	next.Factors[4].Items = next.Factors[4].Items[:2]
+	if _, err := st.PutDocuments(t.Context(), survey.Documents{Instruments: []survey.Instrument{next}, Rounds: []survey.Round{round}}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 { // too few for anybody to see
+		r := all[i]
+		r.ID, r.Receipt, r.Digest = survey.DerivedID([]byte("v2"), r.Answered, fmt.Sprint(i)), nil, nil
+		add(t, st, []survey.Response{r})
+	}
+	now = now.AddDate(0, 0, 7)
+	var loading *LoadingError
+	if _, err := a.Picture(t.Context(), seeds.DemoRound); errors.As(err, &loading) { // answers are read again, in the new order
+		if err := a.Load(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	second := look(t, a)
+	if n := len(second.Items); n != len(first.Items)-2 || second.Items[3].ID != "fresh" || len(second.Cells) != len(first.Cells) {
+		t.Fatalf("%d items, the first is %s; %d groups of %d", n, second.Items[0].ID, len(second.Cells), len(first.Cells))
+	}
+	for i := range second.Cells {
+		is, was := &second.Cells[i], &first.Cells[i]
+		if is.Hidden != was.Hidden || was.Hidden == "" && *is.N != *was.N {
+			t.Errorf("%s: %q of %v, before %q of %v", cellKeyOf(is), is.Hidden, is.N, was.Hidden, was.N)
+		}
+		for k := range is.Items {
+			at := slices.IndexFunc(first.Items, func(m stats.PictureMeasure) bool { return m.ID == second.Items[k].ID })
+			if at >= 0 && *is.AsOf == first.Made && !reflect.DeepEqual(is.Items[k], was.Items[at]) {
+				t.Errorf("%s: other figures of %s, which stayed", cellKeyOf(is), second.Items[k].ID)
+			}
 		}
 	}
 }
