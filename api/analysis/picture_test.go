@@ -413,6 +413,16 @@ func TestPictureOfAnotherVersion(t *testing.T) {
 			}
 		}
 	}
+	// Nobody withdrew, so that whoever comes renews the whole.
+	more := slices.Clone(all[:200])
+	for i := range more {
+		more[i].ID, more[i].Receipt, more[i].Digest = survey.DerivedID([]byte("more"), more[i].Answered, fmt.Sprint(i)), nil, nil
+	}
+	add(t, st, more)
+	now = now.AddDate(0, 0, 7)
+	if third := look(t, a); *third.Cells[0].AsOf != third.Made || *third.Cells[0].N <= *second.Cells[0].N+100 {
+		t.Errorf("the whole has %d as of %s", *third.Cells[0].N, *third.Cells[0].AsOf)
+	}
 }
 
 // A group of one that was not renewed tells nothing more about itself, not even
