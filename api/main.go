@@ -39,6 +39,8 @@ type cli struct {
 	Trend   trendCommand   `cmd:"" help:"Print the index over rounds, with its slope and where figures cannot be compared."`
 	Items   itemsCommand   `cmd:"" help:"Print what lies behind the index: criteria to improve first, reliability, key drivers."`
 	Picture pictureCommand `cmd:"" help:"Print the published figures of a round, as those see them who may not see answers."`
+	Plan    planCommand    `cmd:"" help:"Print how many answers each unit needs for a margin, and divide a total over the units."`
+	Draw    drawCommand    `cmd:"" help:"Draw a random sample from a file that anybody with the seed can draw again."`
 	Import  importCommand  `cmd:"" help:"Load answers from a file: paper forms, another system, an export."`
 	Export  exportCommand  `cmd:"" help:"Write the answers of a round as CSV."`
 	Copy    copyCommand    `cmd:"" help:"Move everything between a folder and a MongoDB, either way, and prove that both are equal."`

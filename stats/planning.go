@@ -132,3 +132,84 @@ func RoundAllocation(parts []float64) []int {
 	}
 	return rounded
 }
+
+// StratumPlan is the part of a plan that one stratum, an office for instance, has.
+type StratumPlan struct {
+	// Size is for the wanted margin in this stratum alone, Slovin the same by
+	// Yamane's formula, unrounded.
+	Size   SampleSize
+	Slovin float64
+	// Proportional and Neyman divide a total over all strata, in answers.
+	Proportional, Neyman int
+}
+
+// PlanStrata plans each stratum of the given sizes for the margin of p, whose
+// Population is not read, and divides a total over them. Deviations are of one
+// person's answer, √(p(1−p)) for a share. Errors wrap ErrPlanning: more in all than
+// there are people, or a stratum of which nothing can be planned.
+func PlanStrata(p SamplePlan, sizes, deviations []float64, total int) ([]StratumPlan, error) {
+	people := 0.0
+	out := make([]StratumPlan, len(sizes))
+	for h, size := range sizes {
+		own := p
+		own.Population = size
+		var err error
+		if out[h].Size, err = own.Size(); err != nil {
+			return nil, fmt.Errorf("stratum %d: %w", h+1, err)
+		}
+		if !(deviations[h] >= 0) || math.IsInf(size, 1) {
+			return nil, fmt.Errorf("%w: stratum %d of %v people with a deviation of %v", ErrPlanning, h+1, size, deviations[h])
+		}
+		out[h].Slovin = SlovinSize(size, p.Margin)
+		people += size
+	}
+	if total < 0 || float64(total) > people {
+		return nil, fmt.Errorf("%w: %d of %v people", ErrPlanning, total, people)
+	}
+	if total == 0 {
+		return out, nil
+	}
+	proportional := RoundAllocation(AllocateProportionally(float64(total), sizes))
+	neyman := RoundAllocation(neymanWithin(float64(total), sizes, deviations))
+	for h := range out {
+		out[h].Proportional, out[h].Neyman = proportional[h], neyman[h]
+	}
+	return out, nil
+}
+
+// neymanWithin is AllocateNeyman with no stratum above its size: one that would be
+// is taken whole, and the rest is divided over the others. Strata without
+// deviation get answers only when all others are taken whole.
+func neymanWithin(n float64, sizes, deviations []float64) []float64 {
+	parts := make([]float64, len(sizes))
+	whole := make([]bool, len(sizes))
+	for {
+		left, open := n, false
+		rest, spread := make([]float64, len(sizes)), make([]float64, len(sizes))
+		for h, size := range sizes {
+			if whole[h] {
+				left -= size
+				parts[h] = size
+				continue
+			}
+			rest[h], spread[h] = size, deviations[h]
+			open = open || size*deviations[h] > 0
+		}
+		share := AllocateNeyman(left, rest, spread)
+		if !open {
+			share = AllocateProportionally(left, rest)
+		}
+		again := false
+		for h, size := range sizes {
+			if whole[h] {
+				continue
+			}
+			if parts[h] = share[h]; share[h] > size {
+				whole[h], again = true, true
+			}
+		}
+		if !again {
+			return parts
+		}
+	}
+}

@@ -19,12 +19,7 @@ func (s *Server) getDocuments(r *request) error {
 		return err
 	}
 	r.Set(fiber.HeaderETag, `"`+revision+`"`)
-	body, err := json.Marshal(docs)
-	if err != nil {
-		return err
-	}
-	r.sendCompressed(fiber.StatusOK, "application/json; charset=utf-8", body)
-	return nil
+	return r.sendLarge(docs)
 }
 
 // putResult is the answer to staff documents that were taken.

@@ -2,13 +2,10 @@ package web
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"slices"
 	"time"
 	"unicode/utf8"
-
-	"github.com/gofiber/fiber/v2"
 
 	"sipas/api/store"
 	"sipas/survey"
@@ -93,10 +90,5 @@ func (s *Server) getExclusions(r *request) error {
 		list = append(list, ListedExclusion{e.Response, e.Excluded, e.Reason, e.Author, e.At})
 	}
 	slices.SortFunc(list, func(a, b ListedExclusion) int { return bytes.Compare(a.Response[:], b.Response[:]) })
-	body, err := json.Marshal(map[string]any{"exclusions": list})
-	if err != nil {
-		return err
-	}
-	r.sendCompressed(fiber.StatusOK, "application/json; charset=utf-8", body)
-	return nil
+	return r.sendLarge(map[string]any{"exclusions": list})
 }

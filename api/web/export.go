@@ -1,11 +1,8 @@
 package web
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
-
-	"github.com/gofiber/fiber/v2"
 
 	"sipas/survey"
 )
@@ -104,12 +101,7 @@ func (s *Server) exportResponses(r *request) error {
 	if len(records) > 0 {
 		page.Next = records[len(records)-1].ID().String()
 	}
-	body, err := json.Marshal(page)
-	if err != nil {
-		return err
-	}
-	r.sendCompressed(fiber.StatusOK, "application/json; charset=utf-8", body)
-	return nil
+	return r.sendLarge(page)
 }
 
 // ImportResponse reads back what [ExportResponse] wrote, with the instrument

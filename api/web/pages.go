@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"embed"
+	"encoding/json"
 	"fmt"
 	"html/template"
 	"io/fs"
@@ -126,6 +127,16 @@ func (s *Server) render(r *request, status int, name string, p *page) error {
 
 // compressFrom is the size from which compressing pays.
 const compressFrom = 1 << 10
+
+// sendLarge answers with a value as JSON, compressed when it is worth it.
+func (r *request) sendLarge(v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	r.sendCompressed(fiber.StatusOK, "application/json; charset=utf-8", body)
+	return nil
+}
 
 // sendCompressed answers with a body, compressed when it is worth it and the
 // client reads gzip.

@@ -2,7 +2,6 @@ package web
 
 import (
 	"bytes"
-	"encoding/json"
 	"net/url"
 	"strings"
 
@@ -47,12 +46,7 @@ func (s *Server) pictureJSON(r *request) error {
 	if err != nil {
 		return err
 	}
-	body, err := json.Marshal(p)
-	if err != nil {
-		return err
-	}
-	r.sendCompressed(fiber.StatusOK, "application/json; charset=utf-8", body)
-	return nil
+	return r.sendLarge(p)
 }
 
 // pictureCSV gives the published figures as a file.

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 
@@ -26,12 +25,7 @@ func (s *Server) reportJSON(r *request) error {
 	if err != nil {
 		return err
 	}
-	body, err := json.Marshal(report)
-	if err != nil {
-		return err
-	}
-	r.sendCompressed(fiber.StatusOK, "application/json; charset=utf-8", body)
-	return nil
+	return r.sendLarge(report)
 }
 
 // compareJSON gives the difference that the query asks for.
@@ -48,12 +42,7 @@ func (s *Server) compareJSON(r *request) error {
 	if err != nil {
 		return err
 	}
-	body, err := json.Marshal(c)
-	if err != nil {
-		return err
-	}
-	r.sendCompressed(fiber.StatusOK, "application/json; charset=utf-8", body)
-	return nil
+	return r.sendLarge(c)
 }
 
 // trendJSON gives the index over rounds.
@@ -70,12 +59,7 @@ func (s *Server) trendJSON(r *request) error {
 	if err != nil {
 		return err
 	}
-	body, err := json.Marshal(t)
-	if err != nil {
-		return err
-	}
-	r.sendCompressed(fiber.StatusOK, "application/json; charset=utf-8", body)
-	return nil
+	return r.sendLarge(t)
 }
 
 // reportQuery finds the round that the path names, and the parameters that
@@ -131,12 +115,7 @@ func (s *Server) sortedRounds() []*survey.Round {
 }
 
 func (s *Server) listRounds(r *request) error {
-	body, err := json.Marshal(roundList{Rounds: s.sortedRounds()})
-	if err != nil {
-		return err
-	}
-	r.sendCompressed(fiber.StatusOK, "application/json; charset=utf-8", body)
-	return nil
+	return r.sendLarge(roundList{Rounds: s.sortedRounds()})
 }
 
 // reportsView is what page/reports.html shows.

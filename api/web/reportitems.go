@@ -2,7 +2,6 @@ package web
 
 import (
 	"cmp"
-	"encoding/json"
 	"math"
 	"net/url"
 	"slices"
@@ -21,12 +20,7 @@ func (s *Server) itemsJSON(r *request) error {
 	if err != nil {
 		return err
 	}
-	body, err := json.Marshal(u)
-	if err != nil {
-		return err
-	}
-	r.sendCompressed(fiber.StatusOK, "application/json; charset=utf-8", body)
-	return nil
+	return r.sendLarge(u)
 }
 
 func (s *Server) understand(r *request) (*stats.Understanding, error) {
