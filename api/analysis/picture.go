@@ -58,7 +58,8 @@ func (a *Analysis) Picture(ctx context.Context, round string) (*stats.Picture, e
 // draft is a picture with all numbers in it, and the groups' exact counts.
 type draft struct {
 	stats.Picture
-	table stats.Table // of the same cells
+	table     stats.Table // of the same cells
+	weighting string      // of all figures
 }
 
 // draft computes every group of a round.
@@ -83,6 +84,7 @@ func (a *Analysis) draft(snaps []snapshot, today survey.Date) (*draft, error) {
 		if len(d.Cells) == 0 {
 			d.Picture = w.picture()
 			d.Made, d.Software = today, a.version
+			d.weighting = w.weighting().Kind
 			d.add(w, "", &result.Total)
 		}
 		for g := range result.Groups {
@@ -148,7 +150,7 @@ func (d *draft) fill(c *stats.PictureCell, w *writer, domain *stats.Domain, targ
 	g := w.group("", nil, domain, target)
 	c.N, c.Returned, c.Verdict = &g.N, g.Returned, &g.Verdict
 	c.ResponseRate, c.TippingPoint = round1(g.ResponseRate), round1(g.TippingPoint)
-	c.Weighting = w.weighting().Kind
+	c.Weighting = d.weighting
 	figure := func(weighted, unweighted stats.Figure) stats.PictureFigure {
 		f := weighted
 		if w.unweighted() {

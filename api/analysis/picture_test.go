@@ -235,19 +235,24 @@ func TestPictureStays(t *testing.T) {
 // nobody or at least ten.
 func TestPicturesKeepFewApart(t *testing.T) {
 	st := openStore(t, t.TempDir())
-	_, people := fillRound(t, st, func(p *seeds.Params) { p.Answers = 4000 }, func(r *survey.Round) {
-		pooledRound(r)
-		r.Pictures = survey.PicturesDaily
-	})
+	params := seeds.DefaultParams()
+	params.Answers = 4000
+	documents, simulation, err := seeds.Demo(survey.DateOf(clock()), params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pooledRound(&documents.Rounds[0])
+	documents.Rounds[0].Pictures = survey.PicturesDaily
+	if _, err := st.PutDocuments(t.Context(), documents); err != nil {
+		t.Fatal(err)
+	}
+	var people []survey.Response
+	for visit := range simulation.Visits(survey.DateOf(clock()).AddDays(-1)) {
+		people = append(people, visit.Response())
+	}
 	rng := rand.New(rand.NewPCG(3, 4))
 	rng.Shuffle(len(people), func(i, j int) { people[i], people[j] = people[j], people[i] })
 	now := clock()
-	// All but the first thousand come day by day under ids of their own.
-	for _, r := range people {
-		if err := st.Withdraw(t.Context(), st.Receipt(r.ID)); err != nil {
-			t.Fatal(err)
-		}
-	}
 	a := datedAnalysis(t, st, &now)
 	var there []survey.Response
 	type moment struct {
@@ -258,12 +263,8 @@ func TestPicturesKeepFewApart(t *testing.T) {
 	var order []survey.Date
 	for day := range 12 {
 		n := []int{1000, 7, 40, 150, 12, 300}[day%6]
-		batch := slices.Clone(people[:n])
+		batch := people[:n]
 		people = people[n:]
-		for i := range batch {
-			batch[i].ID = survey.DerivedID([]byte("again"), batch[i].Answered, fmt.Sprint(day, i))
-			batch[i].Receipt = nil
-		}
 		add(t, st, batch)
 		there = append(there, batch...)
 		for range day {

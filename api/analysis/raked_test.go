@@ -17,7 +17,7 @@ func rakedRound(r *survey.Round) { r.Weights = survey.WeightsRaked }
 func rakeable(t *testing.T) (*Analysis, []survey.Response) {
 	t.Helper()
 	st := openStore(t, t.TempDir())
-	_, all := fillRound(t, st, func(p *seeds.Params) { p.Answers = 40_000 }, rakedRound)
+	_, all := fillRound(t, st, func(p *seeds.Params) { p.Answers = 28_000 }, rakedRound)
 	return loaded(t, st), all
 }
 
