@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 
 	"sipas/api/analysis"
 	"sipas/api/publish"
@@ -81,7 +83,7 @@ func (c *planCommand) plan(t *terminal, catalogue *survey.Catalogue, like func()
 			}
 		}
 	}
-	p.Units = publish.PlannedUnits(catalogue, c.Round)
+	p.Units = plannedUnits(catalogue, c.Round)
 	if len(p.Units) == 0 {
 		return errors.New("the round has no results returned to plan from: load its populations first")
 	}
@@ -101,4 +103,20 @@ func (c *planCommand) plan(t *terminal, catalogue *survey.Catalogue, like func()
 		p.Units[i].StratumPlan = strata[i]
 	}
 	return publish.WritePlan(t.stdout, &p, c.Format, c.Lang)
+}
+
+// plannedUnits are the units with results returned in a round, by id.
+func plannedUnits(c *survey.Catalogue, round string) []publish.PlannedUnit {
+	var units []publish.PlannedUnit
+	for _, key := range slices.Sorted(maps.Keys(c.Populations)) {
+		pop := c.Populations[key]
+		returned := 0
+		for _, cell := range pop.Cells {
+			returned += cell.Returned
+		}
+		if pop.Round == round && returned > 0 {
+			units = append(units, publish.PlannedUnit{ID: pop.Unit, Name: c.Units[pop.Unit].Name, Returned: returned})
+		}
+	}
+	return units
 }

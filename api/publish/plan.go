@@ -5,9 +5,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
-	"maps"
 	"math"
-	"slices"
 	"strconv"
 
 	"sipas/stats"
@@ -33,22 +31,6 @@ type PlannedUnit struct {
 	Name     survey.Text
 	Returned int
 	stats.StratumPlan
-}
-
-// PlannedUnits are the units with results returned in a round, by id.
-func PlannedUnits(c *survey.Catalogue, round string) []PlannedUnit {
-	var units []PlannedUnit
-	for _, key := range slices.Sorted(maps.Keys(c.Populations)) {
-		pop := c.Populations[key]
-		returned := 0
-		for _, cell := range pop.Cells {
-			returned += cell.Returned
-		}
-		if pop.Round == round && returned > 0 {
-			units = append(units, PlannedUnit{ID: pop.Unit, Name: c.Units[pop.Unit].Name, Returned: returned})
-		}
-	}
-	return units
 }
 
 // planHeader names the columns of a plan as CSV and the members as JSON: answers by

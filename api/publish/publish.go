@@ -1,6 +1,6 @@
-// Package publish renders a stats.Report for people and programs: as a table
-// for the terminal, as JSON and as CSV. All of them show the same value; no
-// number is computed here.
+// Package publish renders reports, pictures, comparisons, trends and plans for
+// people and programs: as a table for the terminal, as JSON and as CSV. All of
+// them show the same value; no number is computed here.
 package publish
 
 import (

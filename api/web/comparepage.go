@@ -133,13 +133,16 @@ func (v *compareView) values(s *Server, c *survey.Catalogue, in *survey.Instrume
 	case "unit":
 		return unitOptions(c, v.Round)
 	case "desk":
+		part := map[string]bool{}
 		for _, u := range unitOptions(c, v.Round) {
-			for _, id := range slices.Sorted(maps.Keys(c.Desks)) {
-				if d := c.Desks[id]; d.Unit == u.Value {
-					list = append(list, formOption{Value: id, Text: survey.Text{"vi": u.Text.In("vi") + " – " + d.Name.In("vi"), "en": u.Text.In("en") + " – " + d.Name.In("en")}})
-				}
+			part[u.Value] = true
+		}
+		for id, d := range c.Desks {
+			if u := c.Units[d.Unit]; part[d.Unit] {
+				list = append(list, formOption{Value: id, Text: survey.Text{"vi": u.Name.In("vi") + " – " + d.Name.In("vi"), "en": u.Name.In("en") + " – " + d.Name.In("en")}})
 			}
 		}
+		sortOptions(list)
 	case "field":
 		for _, id := range slices.Sorted(maps.Keys(c.Fields)) {
 			list = append(list, formOption{Value: id, Text: c.Fields[id].Name})
@@ -180,16 +183,23 @@ func (v *compareView) values(s *Server, c *survey.Catalogue, in *survey.Instrume
 
 // unitOptions are the units of a round by name.
 func unitOptions(c *survey.Catalogue, round *survey.Round) []formOption {
-	var list []formOption
-	for id, u := range c.Units {
-		if round.Includes(id) {
-			list = append(list, formOption{Value: id, Text: u.Name})
-		}
+	ids := round.Units
+	if len(ids) == 0 {
+		ids = slices.Collect(maps.Keys(c.Units))
 	}
+	var list []formOption
+	for _, id := range ids {
+		list = append(list, formOption{Value: id, Text: c.Units[id].Name})
+	}
+	sortOptions(list)
+	return list
+}
+
+// sortOptions sorts by name.
+func sortOptions(list []formOption) {
 	slices.SortFunc(list, func(a, b formOption) int {
 		return cmp.Or(strings.Compare(a.Text.In(survey.Vietnamese), b.Text.In(survey.Vietnamese)), strings.Compare(a.Value, b.Value))
 	})
-	return list
 }
 
 // P writes a p-value: nobody needs more than four decimals of one.

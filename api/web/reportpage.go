@@ -4,7 +4,6 @@ import (
 	"maps"
 	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -131,14 +130,7 @@ func (v *reportView) choices(s *Server, c *survey.Catalogue, round *survey.Round
 		}
 	}
 	choose(v.Groupings, params["by"])
-	for _, id := range slices.Sorted(maps.Keys(c.Units)) {
-		if round.Includes(id) {
-			v.Units = append(v.Units, formOption{Value: id, Text: c.Units[id].Name})
-		}
-	}
-	slices.SortStableFunc(v.Units, func(a, b formOption) int {
-		return strings.Compare(a.Text.In(survey.Vietnamese), b.Text.In(survey.Vietnamese))
-	})
+	v.Units = unitOptions(c, round)
 	choose(v.Units, params["unit"])
 	for _, channel := range survey.Channels {
 		v.Channels = append(v.Channels, formOption{Value: string(channel), Text: s.both("channel." + string(channel))})
