@@ -80,8 +80,10 @@ type studyScenario struct {
 	// all items had been asked of everybody.
 	modules func(items []survey.Item) []survey.Module
 	forget  bool
-	// method is the headline, "" the instrument's own.
+	// method is the headline, "" the instrument's own; raked weights the round to
+	// margins in place of cells.
 	method string
+	raked  bool
 	// even: unweighted figures are right too. selfSelected: none can be.
 	// mergedCells: so few answers that weight cells merge across filing channels,
 	// which leaves a bias that is small for a unit and large for the whole.
@@ -93,6 +95,7 @@ var studyScenarios = []studyScenario{
 	{name: "even", about: "people answer equally often everywhere", even: true, params: func(p *seeds.Params) { p.EvenResponse = true }},
 	{name: "high", about: "shares around 0.95", params: func(p *seeds.Params) { p.Base = 2.35 }},
 	{name: "few", about: "about 30 answers a unit", mergedCells: true, params: func(p *seeds.Params) { p.Answers = 3000 }},
+	{name: "few-raked", about: "the same weighted to units, fields and filing channels at once", raked: true, params: func(p *seeds.Params) { p.Answers = 3000 }},
 	{name: "days", about: "strong effects of the day at a desk", params: func(p *seeds.Params) { p.DaySD = 0.6 }},
 	{name: "week", about: "five days", params: func(p *seeds.Params) { p.Days, p.DaySD, p.Answers = 5, 0.3, 12_000 }},
 	{name: "one-desk", about: "one desk a unit, about 80 answers over ten days", oneDesk: true, params: func(p *seeds.Params) { p.Days, p.Answers = 10, 8000 }},
@@ -235,6 +238,12 @@ func (s *studyScenario) round(rng *rand.Rand) (map[studyClass]*studyCount, error
 		}
 		documents.Populations = simulation.Populations()
 	}
+	documents.Rounds = slices.Clone(documents.Rounds)
+	for i := range documents.Rounds {
+		if s.raked {
+			documents.Rounds[i].Weights = survey.WeightsRaked
+		}
+	}
 	if s.modules != nil {
 		s.splitForm(&documents)
 	}
@@ -272,7 +281,7 @@ func (s *studyScenario) round(rng *rand.Rand) (map[studyClass]*studyCount, error
 
 // splitForm gives the demonstration's round a split form.
 func (s *studyScenario) splitForm(d *survey.Documents) {
-	d.Rounds, d.Instruments = slices.Clone(d.Rounds), slices.Clone(d.Instruments)
+	d.Instruments = slices.Clone(d.Instruments)
 	for r := range d.Rounds {
 		if d.Rounds[r].ID != seeds.DemoRound {
 			continue
