@@ -24,13 +24,23 @@ func TestMain(m *testing.M) {
 }
 
 // write inserts one document that a majority must hold.
+// write stores a document in a majority, and tries again while the driver still
+// waits for a node that is frozen.
 func write(t *testing.T, db *mongo.Database, id int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	c := db.Collection("kept", options.Collection().SetWriteConcern(writeconcern.Majority()))
-	if _, err := c.InsertOne(ctx, bson.D{{Key: "_id", Value: id}}); err != nil {
-		t.Fatalf("write %d: %v", id, err)
+	for {
+		attempt, done := context.WithTimeout(ctx, patience/6)
+		_, err := c.InsertOne(attempt, bson.D{{Key: "_id", Value: id}})
+		done()
+		if err == nil || mongo.IsDuplicateKeyError(err) { // of a try before
+			return
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("write %d: %v", id, err)
+		}
 	}
 }
 
