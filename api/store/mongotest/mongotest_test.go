@@ -23,7 +23,6 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// write inserts one document that a majority must hold.
 // write stores a document in a majority, and tries again while the driver still
 // waits for a node that is frozen.
 func write(t *testing.T, db *mongo.Database, id int) {
