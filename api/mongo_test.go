@@ -86,7 +86,7 @@ func ask(client *http.Client, method, address, token, contentType, body string) 
 // pollUntil asks until cond holds and returns when it asked for the last time.
 func pollUntil(t *testing.T, what string, cond func() bool) time.Time {
 	t.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		asked := time.Now()
 		if cond() {
 			return asked
@@ -105,6 +105,7 @@ type citizens struct {
 	desk    string
 	client  *http.Client
 	stop    chan struct{}
+	ending  sync.Once
 	sending sync.WaitGroup
 
 	acks, again atomic.Int64
@@ -125,6 +126,11 @@ func (c *citizens) start(n int) {
 			}
 		})
 	}
+}
+
+func (c *citizens) end() {
+	c.ending.Do(func() { close(c.stop) })
+	c.sending.Wait()
 }
 
 func (c *citizens) send(first int) {
@@ -180,6 +186,7 @@ func TestServersThroughFailovers(t *testing.T) {
 	c := &citizens{t: t, servers: []*mongoServer{a, b}, desk: desk, stop: make(chan struct{}), ids: map[string]bool{},
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}, Timeout: 8 * time.Second}}
 	c.start(16)
+	defer c.end() // also when the test ends early, or its goroutines would fail after it and hide why
 	var stood time.Time
 	for round := range 10 {
 		c.more(100)
@@ -216,8 +223,7 @@ func TestServersThroughFailovers(t *testing.T) {
 		b.child.signal(syscall.SIGCONT)
 	}
 	c.more(100)
-	close(c.stop)
-	c.sending.Wait()
+	c.end()
 	t.Logf("%d answers acknowledged, %d requests were sent again", len(c.ids), c.again.Load())
 
 	direct := report(t, mongoFlags(uri)...)

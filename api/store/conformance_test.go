@@ -881,8 +881,8 @@ func testModel(t *testing.T, open func(t *testing.T) Engine) {
 
 // patience is how long wait goes on before it takes something for broken. A set of
 // three databases that elects on a machine where everything else is tested too may
-// take half a minute.
-const patience = 3 * time.Minute
+// take a minute.
+const patience = 5 * time.Minute
 
 // wait polls until cond holds; it is for conditions that nothing announces.
 func wait(t testing.TB, what string, cond func() bool) {

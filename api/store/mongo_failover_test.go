@@ -18,7 +18,6 @@ import (
 // append, erase and edit through two engines and a third one follows. Whatever was acknowledged is there once with its
 // content; what was not is there at most once.
 func TestMongoFailover(t *testing.T) {
-	t.Parallel()
 	set := mongotest.Start(t, mongotest.Options{})
 	uri := set.URI()
 	open := func() *Mongo {
@@ -48,6 +47,13 @@ func TestMongoFailover(t *testing.T) {
 		working.Go(func() { edits[n] = l.edit(n) })
 	}
 	followed := make(chan struct{})
+	finish := sync.OnceFunc(func() {
+		close(l.stop)
+		working.Wait()
+		close(followed)
+		following.Wait()
+	})
+	defer finish() // also when the test ends early, or its goroutines would fail after it and hide why
 	watchers := []*watcher{watch(t, other)}
 	follow := func(w *watcher) { following.Go(func() { followUntil(w, followed) }) }
 	follow(watchers[0])
@@ -77,10 +83,7 @@ func TestMongoFailover(t *testing.T) {
 	}
 	l.more(t, 200)
 	set.Settle(t)
-	close(l.stop)
-	working.Wait()
-	close(followed)
-	following.Wait()
+	finish()
 	t.Logf("%d entries acknowledged, %d calls were told to send again, %d gave up early", len(l.acknowledged), l.unavailable.Load(), l.late.Load())
 
 	stored := map[ID]Entry{}

@@ -22,7 +22,7 @@ import (
 )
 
 // patience bounds every wait here. It is far longer than anything takes, so that a slow machine does not fail a test.
-const patience = time.Minute
+const patience = 5 * time.Minute
 
 // shared is the set of this test binary. It is a global because the tests of a package have nothing else in common; only
 // URI and Stop touch it.

@@ -31,7 +31,7 @@ func write(t *testing.T, db *mongo.Database, id int) {
 	defer cancel()
 	c := db.Collection("kept", options.Collection().SetWriteConcern(writeconcern.Majority()))
 	for {
-		attempt, done := context.WithTimeout(ctx, patience/6)
+		attempt, done := context.WithTimeout(ctx, 10*time.Second)
 		_, err := c.InsertOne(attempt, bson.D{{Key: "_id", Value: id}})
 		done()
 		if err == nil || mongo.IsDuplicateKeyError(err) { // of a try before
