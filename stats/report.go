@@ -53,6 +53,9 @@ type RoundHeader struct {
 	Last       survey.Date `json:"last"`
 	// Target in percent.
 	Target float64 `json:"target"`
+	// Index is the name of the index of a quick round; nil is that of the
+	// instrument.
+	Index survey.Text `json:"index,omitempty"`
 }
 
 // MethodHeader names a way to combine items into the index.

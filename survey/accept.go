@@ -180,21 +180,23 @@ func acceptInstrument(p *problems, c *Catalogue, r *Response, round *Round) *Ins
 
 // acceptModule finds out which items were asked; nil are all.
 func acceptModule(p *problems, r *Response, in *Instrument, round *Round, said string, staff bool) *Module {
-	switch {
-	case round.Form != FormSplit:
-		if said != "" {
-			p.add("module", CodeModuleUnknown, "the round has no split form")
-		}
-		return nil
-	case in.Version != round.Version: // it may ask items with other probabilities
-		p.add("version", CodeVersion, "not that of the round, whose form is split")
+	if round.Form != FormSplit && said != "" {
+		p.add("module", CodeModuleUnknown, "the round has no split form")
 		return nil
 	}
-	module := in.DrawModule(round.ID, r.ID)
+	if round.Form != FormFull && in.Version != round.Version { // it may ask other items, or with other probabilities
+		p.add("version", CodeVersion, "not that of the round, whose form is "+round.Form)
+		return nil
+	}
+	module, ok := in.Asked(round, r.ID)
+	if round.Form != FormSplit {
+		return module
+	}
 	if staff {
 		module = in.Module(said)
+		ok = module != nil
 	}
-	if module == nil || said != "" && module.ID != said {
+	if !ok || said != "" && module.ID != said {
 		p.add("module", CodeModuleUnknown)
 		return nil
 	}

@@ -88,6 +88,9 @@ func (c *Catalogue) checkReferences(p *problems) {
 		if r.Form == FormSplit && in != nil && len(in.Modules) == 0 {
 			p.add("rounds/"+id+".form", CodeInvalid, "the instrument has no modules to split")
 		}
+		if r.Form == FormQuick && in != nil && in.Quick == nil {
+			p.add("rounds/"+id+".form", CodeInvalid, "the instrument has no quick form")
+		}
 		if r.Drawn() && r.Weights != "" {
 			p.add("rounds/"+id+".weights", CodeInvalid, "a drawn round has the weights of its draw")
 		}

@@ -31,12 +31,17 @@ type Instrument struct {
 	// Modules are the parts that a split form asks; only rounds with
 	// [FormSplit] use them.
 	Modules []Module `json:"modules,omitempty" validate:"max=64,dive"`
+	// Quick is the short list that a quick form asks; only rounds with [FormQuick]
+	// use it.
+	Quick *Quick `json:"quick,omitempty"`
 
 	items   []Item
 	factors [][]int
 	index   map[string]int
 	profile map[string]map[string]bool // question → its options
 	off     map[string]bool            // questions that are not asked
+	quick   *Instrument                // what a quick round measures
+	short   *Module                    // what a quick form asks
 }
 
 // Factor is a group of items (yếu tố).
@@ -153,6 +158,7 @@ func (in *Instrument) Prepare() error {
 			p.add(field+".factor_weights", CodeInvalid, "one weight a factor, summing to 1")
 		}
 	}
+	in.prepareQuick(p)
 	return p.err()
 }
 

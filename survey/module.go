@@ -14,7 +14,76 @@ const (
 	FormFull = "full"
 	// FormSplit asks everybody the items of one module, drawn by chance.
 	FormSplit = "split"
+	// FormQuick asks everybody the short list of the instrument, which has an
+	// index of its own: see [Quick].
+	FormQuick = "quick"
 )
+
+// Quick is a fixed short list of an instrument's items. They are not drawn by
+// chance, so they say nothing of the others: a quick round measures an index with
+// a name of its own, the mean of the shares of these items, and is never compared
+// or joined with a full one.
+type Quick struct {
+	// Index is the name of that index.
+	Index Text     `json:"index" validate:"text"`
+	Items []string `json:"items" validate:"min=1,max=7,unique,dive,required"`
+}
+
+// prepareQuick makes what a quick round measures: an instrument of the items of
+// the short list, in the order of the whole.
+func (in *Instrument) prepareQuick(p *problems) {
+	in.quick, in.short = nil, nil
+	if in.Quick == nil {
+		return
+	}
+	in.short = &Module{Items: in.Quick.Items, has: make([]bool, len(in.items))}
+	for i, id := range in.Quick.Items {
+		at, ok := in.index[id]
+		if !ok {
+			p.add(fmt.Sprintf("quick.items[%d]", i), CodeItemUnknown, clip(id))
+			continue
+		}
+		in.short.has[at] = true
+	}
+	if len(p.list) > 0 {
+		return
+	}
+	part := *in
+	part.Quick, part.Modules, part.Factors = nil, nil, nil
+	part.Methods = []Method{{Name: "quick", Version: 1, Combine: "mean_of_items"}}
+	for _, f := range in.Factors {
+		f.Items = slices.DeleteFunc(slices.Clone(f.Items), func(it Item) bool { return !slices.Contains(in.Quick.Items, it.ID) })
+		if len(f.Items) > 0 {
+			part.Factors = append(part.Factors, f)
+		}
+	}
+	p.nest("quick", part.Prepare())
+	in.quick = &part
+}
+
+// Asked finds what a round asks the person who gives the response id: nil is
+// every item. An instrument without the form of the round asks nothing: then ok
+// is false.
+func (in *Instrument) Asked(r *Round, id ID) (m *Module, ok bool) {
+	switch r.Form {
+	case FormQuick:
+		return in.short, in.short != nil
+	case FormSplit:
+		m = in.DrawModule(r.ID, id)
+		return m, m != nil
+	}
+	return nil, true
+}
+
+// Measured returns what the index of a round is made of: its instrument, or in a
+// quick round the short list of that. Nil where there is none.
+func (c *Catalogue) Measured(r *Round) *Instrument {
+	in := c.Instruments[InstrumentKey(r.Instrument, r.Version)]
+	if in != nil && r.Form == FormQuick {
+		return in.quick
+	}
+	return in
+}
 
 // Module is the part of an instrument's items that a split form asks one person.
 // Modules may share items; together they have all.

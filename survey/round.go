@@ -49,8 +49,8 @@ type Round struct {
 	// Weights is WeightsCells or WeightsRaked; empty means WeightsCells. A drawn
 	// round has the weights of its draw.
 	Weights string `json:"weights,omitempty" validate:"omitempty,oneof=cells raked"`
-	// Form is which items a person is asked: FormFull or FormSplit.
-	Form   string `json:"form" validate:"oneof=full split"`
+	// Form is which items a person is asked: FormFull, FormQuick or FormSplit.
+	Form   string `json:"form" validate:"oneof=full quick split"`
 	Status string `json:"status" validate:"oneof=draft open closed"`
 	// First and Last are the first and last day, in Vietnam.
 	First Date `json:"first" validate:"required,datetime=2006-01-02"`

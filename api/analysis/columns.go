@@ -19,8 +19,9 @@ import (
 // It is not safe for concurrent use; [columns.snapshot] is.
 type columns struct {
 	round      *survey.Round
+	// instrument is what the round measures.
 	instrument *survey.Instrument
-	// layouts maps an instrument version to the items of the round's version.
+	// layouts maps an instrument version to the items that the round measures.
 	layouts map[string][]int
 
 	main, tail *stats.Rows
@@ -70,14 +71,17 @@ const tailLimit = 20_000
 // the documents name is numbered in the order of its names, so that sums do not
 // depend on who answered first.
 func newColumns(c *survey.Catalogue, r *survey.Round) (*columns, error) {
-	in := c.Instruments[survey.InstrumentKey(r.Instrument, r.Version)]
+	in := c.Measured(r)
 	if in == nil {
 		return nil, fmt.Errorf("round %s, instrument %s: %w", r.ID, survey.InstrumentKey(r.Instrument, r.Version), errDocuments)
 	}
 	col := &columns{
-		round: r, instrument: in, layouts: map[string][]int{strconv.Itoa(r.Version): nil},
+		round: r, instrument: in, layouts: map[string][]int{},
 		placeIndex: map[string]uint32{}, personIndex: map[string]uint32{}, stratumIndex: map[string]uint32{},
 		psus: map[[2]string]uint32{}, moments: map[string]moment{},
+	}
+	if r.Form != survey.FormQuick {
+		col.layouts[strconv.Itoa(r.Version)] = nil // as they are
 	}
 	col.fresh = stats.NewBuilder(len(in.Items()), r.Drawn())
 	if r.Drawn() {
@@ -194,7 +198,7 @@ func (col *columns) snapshot(c *survey.Catalogue) snapshot {
 	return snapshot{frame: col.frame, blocks: []*stats.Rows{col.main, col.tail}, lastHour: col.lastHour}
 }
 
-// layout returns answers in the item order of the round's instrument version.
+// layout returns answers in the item order of what the round measures.
 // Items that the answered version does not have were not asked.
 func (col *columns) layout(c *survey.Catalogue, version, answers string) (string, error) {
 	order, known := col.layouts[version]
@@ -355,14 +359,14 @@ func (col *columns) stratum(name string) uint32 {
 }
 
 // renew takes up changes of the round's document. It reports false when what
-// columns are made of has changed (instrument version, design, the rule of
-// validity): the answers must then be read again.
+// columns are made of has changed (instrument version, form, design, the rule
+// of validity): the answers must then be read again.
 func (col *columns) renew(c *survey.Catalogue) bool {
 	r, old := c.Rounds[col.round.ID], col.round
-	if r == nil || r.Instrument != old.Instrument || r.Version != old.Version || r.Design != old.Design || r.ValidShare() != old.ValidShare() {
+	if r == nil || r.Instrument != old.Instrument || r.Version != old.Version || r.Form != old.Form || r.Design != old.Design || r.ValidShare() != old.ValidShare() {
 		return false
 	}
 	col.round = r
-	col.instrument = c.Instruments[survey.InstrumentKey(r.Instrument, r.Version)]
+	col.instrument = c.Measured(r)
 	return true
 }

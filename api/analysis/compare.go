@@ -403,7 +403,7 @@ func conclude(c *stats.Comparison, a, b stats.Decision) {
 
 // notices says what a reader must know of a comparison.
 func (x *Comparison) notices(c *stats.Comparison, sa, sb *side) []stats.Notice {
-	list := commonNotices(c.Basis, sa.interim || sb.interim)
+	list := commonNotices(sa.header(), c.Basis, sa.interim || sb.interim)
 	add := func(when bool, code, vi, en string) {
 		if when {
 			list = append(list, stats.Notice{Code: code, Text: survey.Text{"vi": vi, "en": en}})

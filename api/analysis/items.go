@@ -36,7 +36,7 @@ func ParseItems(c *survey.Catalogue, round string, params map[string]string) (It
 		return x, err
 	}
 	r := c.Rounds[round]
-	if _, ok := c.Instruments[survey.InstrumentKey(r.Instrument, r.Version)].ItemIndex(x.Outcome); !ok && x.Outcome != "" {
+	if _, ok := c.Measured(r).ItemIndex(x.Outcome); !ok && x.Outcome != "" {
 		return x, refuse("outcome", survey.CodeItemUnknown, "")
 	}
 	return x, nil
@@ -67,7 +67,7 @@ func (a *Analysis) understand(snap snapshot, x ItemsQuery, today survey.Date) (*
 	w := &writer{question: y, result: result, interim: snap.round.Interim(today.Start())}
 	u := &stats.Understanding{
 		Round: w.header(), Filter: w.filter(), Basis: w.basis(), Interim: w.interim, Weighting: w.weighting().Kind, Level: level * 100,
-		Software: a.version, Outcome: x.Outcome, Notices: commonNotices(w.basis(), w.interim),
+		Software: a.version, Outcome: x.Outcome, Notices: commonNotices(w.header(), w.basis(), w.interim),
 	}
 	if t, err := store.ParseHour(w.lastHour); err == nil {
 		u.CutOff = &t

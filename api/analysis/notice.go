@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"fmt"
 	"slices"
 
 	"sipas/stats"
@@ -94,7 +95,12 @@ func (w *writer) label(by, id string) survey.Text {
 }
 
 // commonNotices says what holds of everything that is computed from a round.
-func commonNotices(basis string, interim bool) (list []stats.Notice) {
+func commonNotices(r stats.RoundHeader, basis string, interim bool) (list []stats.Notice) {
+	if r.Index != nil {
+		list = append(list, stats.Notice{Code: "quick_index", Text: survey.Text{
+			"vi": fmt.Sprintf("Đợt khảo sát dùng phiếu nhanh; số liệu là “%s”, chỉ gồm các tiêu chí của phiếu nhanh. Đây không phải SIPAS đầy đủ và không so sánh, gộp chung với SIPAS đầy đủ.", r.Index.In("vi")),
+			"en": fmt.Sprintf("The round uses the quick form; its figure is “%s”, of the items of that form alone. It is not the full SIPAS, and is not compared or joined with it.", r.Index.In("en"))}})
+	}
 	if basis == "respondents" {
 		list = append(list, stats.Notice{Code: "self_selected", Text: survey.Text{
 			"vi": "Kết quả chỉ phản ánh người đã trả lời: người trả lời tự chọn tham gia, không phải mẫu ngẫu nhiên. Không so sánh, xếp hạng chung với SIPAS chọn mẫu của Bộ Nội vụ.",
@@ -116,7 +122,7 @@ func (w *writer) notices(r *stats.Report) []stats.Notice {
 			list = append(list, stats.Notice{Code: code, Text: survey.Text{"vi": vi, "en": en}})
 		}
 	}
-	list = append(list, commonNotices(r.Basis, r.Interim)...)
+	list = append(list, commonNotices(r.Round, r.Basis, r.Interim)...)
 	add(w.query.Channel == allChannels && len(r.Counts.ByChannel) > 1, "channels_pooled_on_request",
 		"Gộp mọi hình thức trả lời theo yêu cầu của người xem; số liệu chính của đợt theo hình thức riêng.",
 		"All channels are pooled because the reader asked for it; the round's headline may be about one of them.")

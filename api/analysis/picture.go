@@ -100,7 +100,7 @@ func (a *Analysis) draft(snaps []snapshot, today survey.Date) (*draft, error) {
 // picture begins a picture of the report's round.
 func (w *writer) picture() stats.Picture {
 	p := stats.Picture{Round: w.header(), Basis: w.basis(), Interim: w.interim, Method: w.method(w.plan.Headline), Level: level * 100}
-	p.Notices = append(commonNotices(p.Basis, p.Interim), stats.Notice{Code: "picture", Text: survey.Text{
+	p.Notices = append(commonNotices(p.Round, p.Basis, p.Interim), stats.Notice{Code: "picture", Text: survey.Text{
 		"vi": "Số liệu chốt theo kỳ và làm tròn. Nhóm có quá ít phiếu được ẩn, cùng những nhóm mà từ đó có thể suy ra; nhóm có quá ít phiếu mới giữ số liệu của kỳ trước.",
 		"en": "Figures are fixed for a period and rounded. Groups of too few answers are hidden, as are those from which they would follow; a group with too few new answers keeps its earlier figures."}})
 	for _, f := range w.instrument.Factors {

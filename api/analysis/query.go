@@ -50,7 +50,7 @@ func ParseQuery(c *survey.Catalogue, round string, params map[string]string) (Qu
 	if r == nil {
 		return q, &survey.Error{Fields: []survey.FieldError{{Field: "round", Code: survey.CodeRoundUnknown}}}
 	}
-	in := c.Instruments[survey.InstrumentKey(r.Instrument, r.Version)]
+	in := c.Measured(r)
 	question := func(id string) bool {
 		return slices.ContainsFunc(in.Profile, func(q survey.Question) bool { return q.ID == id })
 	}

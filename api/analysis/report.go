@@ -103,10 +103,14 @@ func (w *writer) report() *stats.Report {
 // header says which round the report is about.
 func (w *writer) header() stats.RoundHeader {
 	r := w.round
-	return stats.RoundHeader{
+	h := stats.RoundHeader{
 		ID: r.ID, Title: r.Title, Instrument: r.Instrument, Version: r.Version, LegalBasis: w.instrument.LegalBasis,
 		Design: r.Design, First: r.First, Last: r.Last, Target: r.Target,
 	}
+	if r.Form == survey.FormQuick {
+		h.Index = w.catalogue.Instruments[survey.InstrumentKey(r.Instrument, r.Version)].Quick.Index
+	}
+	return h
 }
 
 // method describes a method of the instrument.

@@ -107,7 +107,8 @@ func (a *Analysis) trend(x TrendQuery, snaps []snapshot, today survey.Date) (*st
 			delete(out.Filter, "channel")
 		}
 	}
-	out.Notices = append(out.Notices, commonNotices(basis, interim)...)
+	named := slices.IndexFunc(out.Points, func(f stats.TrendFigure) bool { return f.Round.Index != nil })
+	out.Notices = append(out.Notices, commonNotices(out.Points[max(named, 0)].Round, basis, interim)...)
 	slices.SortStableFunc(out.Points, func(a, b stats.TrendFigure) int { return cmp.Compare(a.Time, b.Time) })
 	return out, fitTrend(out)
 }

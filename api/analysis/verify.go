@@ -115,7 +115,7 @@ type verifier struct {
 	orders    map[versions][]int
 }
 
-type versions struct{ round, answered string }
+type versions struct{ round, answered, form string }
 
 type storedAnswer struct {
 	id   survey.ID
@@ -293,13 +293,14 @@ func (c *verifier) answers(catalogue *survey.Catalogue, round *survey.Round, r *
 	if c.catalogue != catalogue {
 		c.catalogue, c.orders = catalogue, map[versions][]int{}
 	}
-	key := versions{survey.InstrumentKey(round.Instrument, round.Version), survey.InstrumentKey(r.Instrument, r.Version)}
+	in := catalogue.Instruments[survey.InstrumentKey(r.Instrument, r.Version)]
+	key := versions{survey.InstrumentKey(round.Instrument, round.Version), survey.InstrumentKey(r.Instrument, r.Version), round.Form}
 	order, ok := c.orders[key]
 	if !ok {
-		order = itemOrder(catalogue.Instruments[key.round], catalogue.Instruments[key.answered])
+		order = itemOrder(catalogue.Measured(round), in)
 		c.orders[key] = order
 	}
-	if order == nil || key.round == key.answered && len(r.Answers) != len(order) {
+	if order == nil || key.round == key.answered && len(r.Answers) != len(in.Items()) {
 		return "", false
 	}
 	out := make([]byte, len(order))

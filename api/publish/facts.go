@@ -32,6 +32,9 @@ func metaOf(r *stats.Report, lang string) []fact {
 	add("round.first", string(r.Round.First))
 	add("round.last", string(r.Round.Last))
 	add("round.target", formatFloat(r.Round.Target))
+	if r.Round.Index != nil {
+		add("round.index", r.Round.Index.In(lang))
+	}
 	for _, name := range slices.Sorted(maps.Keys(r.Filter)) {
 		list = append(list, fact{"filter." + name, factTexts["filter"].In(lang), r.Filter[name]})
 	}
@@ -122,6 +125,7 @@ func word(texts map[string]survey.Text, key, code, lang string) string {
 
 var factTexts = map[string]survey.Text{
 	"round.id":                {"vi": "Mã đợt khảo sát", "en": "Round"},
+	"round.index":             {"vi": "Tên chỉ số", "en": "Name of the index"},
 	"round.title":             {"vi": "Tên đợt khảo sát", "en": "Title of the round"},
 	"round.instrument":        {"vi": "Bộ phiếu", "en": "Instrument"},
 	"round.version":           {"vi": "Phiên bản bộ phiếu", "en": "Version of the instrument"},

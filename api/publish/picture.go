@@ -90,7 +90,7 @@ func PictureCSV(w io.Writer, p *stats.Picture, lang string) error {
 	s := &sheet{out: csv.NewWriter(w), columns: pictureHeader, lang: lang, cells: map[string]string{}}
 	s.write(pictureHeader)
 	for _, f := range [][2]string{
-		{"round.id", p.Round.ID}, {"round.title", p.Round.Title.In(lang)}, {"round.instrument", p.Round.Instrument}, {"round.version", strconv.Itoa(p.Round.Version)},
+		{"round.id", p.Round.ID}, {"round.title", p.Round.Title.In(lang)}, {"round.index", p.Round.Index.In(lang)}, {"round.instrument", p.Round.Instrument}, {"round.version", strconv.Itoa(p.Round.Version)},
 		{"round.design", p.Round.Design}, {"round.first", string(p.Round.First)}, {"round.last", string(p.Round.Last)},
 		{"made", string(p.Made)}, {"next", string(p.Next)}, {"basis", p.Basis}, {"method.name", p.Method.Name}, {"level", formatFloat(p.Level)}, {"software", p.Software},
 	} {

@@ -246,15 +246,15 @@ func (d documentSets) changes(docs survey.Documents) (map[string][]documentChang
 }
 
 // remade reports whether a round that has left its draft would get another
-// instrument, design, way of weighting or form, or with a split form another
-// version: its answers would say what nobody said.
+// instrument, design, way of weighting or form, or with a form that asks less than
+// everything another version: its answers would say what nobody said.
 func remade(old, new []byte) bool {
 	var was, is survey.Round
 	if json.Unmarshal(old, &was) != nil || json.Unmarshal(new, &is) != nil {
 		return true
 	}
 	return was.Status != survey.StatusDraft && (was.Instrument != is.Instrument || was.Design != is.Design || was.Weighting() != is.Weighting() ||
-		was.Form != is.Form || was.Form == survey.FormSplit && was.Version != is.Version)
+		was.Form != is.Form || was.Form != survey.FormFull && was.Version != is.Version)
 }
 
 func published(body []byte) bool {

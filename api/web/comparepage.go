@@ -93,7 +93,7 @@ func (s *Server) comparePage(r *request) error {
 
 // choices fills the selectors.
 func (v *compareView) choices(s *Server, c *survey.Catalogue, asked, params map[string]string) {
-	in := c.Instruments[survey.InstrumentKey(v.Round.Instrument, v.Round.Version)]
+	in := c.Measured(v.Round)
 	kinds := []string{"unit", "period", "channel", "field", "desk", "filing", "door", "helped", "group", "round"}
 	for _, by := range kinds {
 		v.Kinds = append(v.Kinds, formOption{Value: by, Text: s.both("grouping." + by)})

@@ -15,6 +15,14 @@ import (
 // noFigure stands where there is no number.
 const noFigure = "–"
 
+// IndexName is what the index of a round is called: quick rounds have one of their own.
+func (p *page) IndexName(r stats.RoundHeader) string {
+	if r.Index != nil {
+		return p.In(r.Index)
+	}
+	return p.T("report.index")
+}
+
 // Pct writes a percentage with two decimals: "82,99 %" is written 82,99% in
 // Vietnamese, 82.99% in English.
 func (p *page) Pct(v *float64) string {

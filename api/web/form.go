@@ -125,10 +125,7 @@ func (s *Server) formOf(r *request) (*survey.Desk, *survey.Round, *survey.Instru
 // blankForm lists the questions that are asked under an id, nothing ticked.
 func (s *Server) blankForm(desk *survey.Desk, round *survey.Round, in *survey.Instrument, id survey.ID) *form {
 	f := &form{Desk: desk, Round: round, Unit: s.unitName(desk.Unit), ID: id.String(), Stamp: s.stampForm(id.String(), s.cfg.Now()), Instrument: in}
-	var module *survey.Module
-	if round.Form == survey.FormSplit {
-		module = in.DrawModule(round.ID, id)
-	}
+	module, _ := in.Asked(round, id) // documents without the form are refused
 	number, at := 0, -1
 	for _, factor := range in.Factors {
 		ff := formFactor{Title: factor.Title}

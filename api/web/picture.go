@@ -124,7 +124,7 @@ func (s *Server) picturePage(r *request) error {
 // groupingTitle words what groups are: of the fixed list, or what a profile
 // question asks.
 func (s *Server) groupingTitle(round *survey.Round, by string) survey.Text {
-	if in := s.store.View().Instruments[survey.InstrumentKey(round.Instrument, round.Version)]; in != nil {
+	if in := s.store.View().Measured(round); in != nil {
 		for _, q := range in.Profile {
 			if q.ID == by {
 				return q.Text

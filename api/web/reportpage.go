@@ -120,7 +120,7 @@ func (v *reportView) CountLevels(counts [5]int) []int { return counts[:len(v.Lev
 
 // choices fills the selectors, with what was chosen chosen.
 func (v *reportView) choices(s *Server, c *survey.Catalogue, round *survey.Round, params map[string]string) {
-	in := c.Instruments[survey.InstrumentKey(round.Instrument, round.Version)]
+	in := c.Measured(round)
 	for _, by := range analysis.Groupings {
 		v.Groupings = append(v.Groupings, formOption{Value: by, Text: s.both("grouping." + by)})
 	}
