@@ -20,6 +20,7 @@ type serveFlags struct {
 	storeFlags
 	Listen    string `default:"127.0.0.1:8080" env:"SIPAS_LISTEN" help:"Address to listen on. Put a TLS proxy in front of it."`
 	PublicURL string `name:"public-url" env:"SIPAS_PUBLIC_URL" help:"Address that QR codes carry, as citizens reach it (https://…). Default: the listening address."`
+	Sounds    string `env:"SIPAS_SOUNDS" type:"existingdir" help:"Folder of recordings of questions, <instrument>@<version>.<item>.<language>.mp3, as sipas-2640@1.c01.hre.mp3."`
 }
 
 type serveCommand struct {
@@ -42,7 +43,11 @@ func (c *serveCommand) Run(t *terminal) error {
 	if err != nil {
 		return err
 	}
-	server := web.NewWaiting(webConfig(log, public))
+	config := webConfig(log, public)
+	if c.Sounds != "" {
+		config.Sounds = os.DirFS(c.Sounds)
+	}
+	server := web.NewWaiting(config)
 	f := answer(t.ctx, log, listening{server, ln})
 	log.Info("opening the store", "store", store.RedactURI(c.location()), "listen", ln.Addr().String())
 	st, err := c.openAt(f.ctx, "serve", "http://"+ln.Addr().String(), log)

@@ -25,6 +25,11 @@ const (
 	// agree in every item and are too odd to agree by chance; see package stats.
 	// Derived.
 	FlagDuplicatePattern
+	// FlagUnstamped: it did not come from a form that this service made in the day
+	// before: an address that was kept, a program, a clock far off.
+	FlagUnstamped
+	// FlagTrap: a field was filled in that people do not see.
+	FlagTrap
 )
 
 // DerivedFlags follow from other answers of the desk. They come and go with
@@ -49,6 +54,7 @@ var flagNames = []struct {
 }{
 	{FlagStraightLine, "straight_line"}, {FlagOutsideHours, "outside_hours"}, {FlagSpeeding, "speeding"},
 	{FlagBurst, "burst"}, {FlagDuplicatePattern, "duplicate_pattern"},
+	{FlagUnstamped, "unstamped"}, {FlagTrap, "trap"},
 }
 
 // Names lists the names of the set flags.
@@ -80,8 +86,8 @@ next:
 }
 
 // QualityFlags applies the rules stated at the flags to an answer with its
-// door and answer time: all that is stored with it but FlagSpeeding, which needs
-// a time that is not kept.
+// door and answer time: all that is stored with it but what only the door saw:
+// FlagSpeeding, FlagUnstamped and FlagTrap.
 func QualityFlags(r *Response) Flags {
 	var f Flags
 	if n := r.Answers.Levels(); n >= PatternLevels {

@@ -18,7 +18,7 @@ import (
 //
 // It is not safe for concurrent use; [columns.snapshot] is.
 type columns struct {
-	round      *survey.Round
+	round *survey.Round
 	// instrument is what the round measures.
 	instrument *survey.Instrument
 	// layouts maps an instrument version to the items that the round measures.

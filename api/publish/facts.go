@@ -172,6 +172,8 @@ var answerTexts = map[string]survey.Text{
 	"by_door.staff":             {"vi": "Cán bộ nhập", "en": "Entered by staff"},
 	"by_flag.straight_line":     {"vi": "Trả lời cùng một mức", "en": "All at one level"},
 	"by_flag.outside_hours":     {"vi": "Ngoài giờ", "en": "Outside hours"},
+	"by_flag.unstamped":         {"vi": "Không gửi từ phiếu mở trong ngày", "en": "Not sent from a form opened that day"},
+	"by_flag.trap":              {"vi": "Điền vào ô mà người không nhìn thấy", "en": "Filled in a field that people do not see"},
 	"by_flag.speeding":          {"vi": "Trả lời quá nhanh", "en": "Faster than one can read"},
 	"by_flag.burst":             {"vi": "Dồn dập trong một giờ", "en": "Too many in an hour"},
 	"by_flag.duplicate_pattern": {"vi": "Trùng lặp trong ngày", "en": "Same uncommon answers on a day"},

@@ -28,6 +28,8 @@ type form struct {
 	Unit  survey.Text
 	// ID is the id of the answer, minted with the page.
 	ID string
+	// Shared: the page stands on a screen that others use next.
+	Shared bool
 	// Stamp says when the page was made; see stampForm. "" where that is not known.
 	Stamp      string
 	Instrument *survey.Instrument
@@ -57,9 +59,11 @@ type formItem struct {
 	Number     int
 	Name       string
 	Text, Note survey.Text
-	Problem    string
-	Levels     []formOption
-	NA         bool
+	// Sound is the address of a recording of the question, "" without one.
+	Sound   string
+	Problem string
+	Levels  []formOption
+	NA      bool
 }
 
 type formQuestion struct {
@@ -79,7 +83,7 @@ type formProblem struct{ Anchor, Text string }
 
 // typed is a posted form: what a submission needs, as text.
 type typed struct {
-	id, stamp, round, instrument, version, field, filing, helped, comment string
+	id, stamp, round, instrument, version, field, filing, helped, comment, reached, trap string
 	// answers and profile by item and question, "" where nothing was chosen.
 	answers, profile map[string]string
 	// broken names the fields that are not UTF-8.
@@ -96,7 +100,7 @@ func (s *Server) showForm(r *request) error {
 	if err != nil {
 		return err
 	}
-	return s.renderForm(r, fiber.StatusOK, s.blankForm(desk, round, in, id))
+	return s.renderForm(r, fiber.StatusOK, s.blankForm(r, desk, round, in, id))
 }
 
 // formOf finds what a form of the desk in the path asks: the desk, its round
@@ -123,8 +127,8 @@ func (s *Server) formOf(r *request) (*survey.Desk, *survey.Round, *survey.Instru
 }
 
 // blankForm lists the questions that are asked under an id, nothing ticked.
-func (s *Server) blankForm(desk *survey.Desk, round *survey.Round, in *survey.Instrument, id survey.ID) *form {
-	f := &form{Desk: desk, Round: round, Unit: s.unitName(desk.Unit), ID: id.String(), Stamp: s.stampForm(id.String(), s.cfg.Now()), Instrument: in}
+func (s *Server) blankForm(r *request, desk *survey.Desk, round *survey.Round, in *survey.Instrument, id survey.ID) *form {
+	f := &form{Desk: desk, Round: round, Unit: s.unitName(desk.Unit), ID: id.String(), Shared: shared(r), Stamp: s.stampForm(id.String(), s.cfg.Now()), Instrument: in}
 	module, _ := in.Asked(round, id) // documents without the form are refused
 	number, at := 0, -1
 	for _, factor := range in.Factors {
@@ -134,7 +138,7 @@ func (s *Server) blankForm(desk *survey.Desk, round *survey.Round, in *survey.In
 				continue
 			}
 			number++
-			fi := formItem{Number: number, Name: itemPrefix + item.ID, Text: item.Text, Note: item.Note}
+			fi := formItem{Number: number, Name: itemPrefix + item.ID, Text: item.Text, Note: item.Note, Sound: s.sounds.of(in, item.ID, r.language())}
 			for i, label := range in.Levels {
 				fi.Levels = append(fi.Levels, formOption{Value: strconv.Itoa(i + 1), Text: label})
 			}
@@ -186,8 +190,15 @@ func (s *Server) postForm(r *request) error {
 	}
 	t := readForm(r.Request().PostArgs())
 	sub := t.submission(desk.ID, s.formLanguage(r, t))
-	sub.Seconds = s.secondsOpen(t)
-	id, outcome, err := s.acceptForm(r, t, sub)
+	from := survey.Origin{Channel: survey.ChannelQR, Door: survey.DoorOpen}
+	var lately bool
+	if sub.Seconds, lately = s.formOpen(t); !lately {
+		from.Flags |= survey.FlagUnstamped
+	}
+	if t.trap != "" {
+		from.Flags |= survey.FlagTrap
+	}
+	id, outcome, err := s.acceptForm(r, t, sub, from)
 	switch outcome {
 	case store.Stored, store.Duplicate:
 		return s.thanks(r, desk, s.receipt(id, outcome))
@@ -208,7 +219,7 @@ func (s *Server) postForm(r *request) error {
 	return s.formAgain(r, t, nil, fiber.StatusServiceUnavailable)
 }
 
-func (s *Server) acceptForm(r *request, t *typed, sub survey.Submission) (survey.ID, store.Outcome, error) {
+func (s *Server) acceptForm(r *request, t *typed, sub survey.Submission, from survey.Origin) (survey.ID, store.Outcome, error) {
 	if len(t.broken) > 0 {
 		var wrong []survey.FieldError
 		for _, field := range t.broken {
@@ -216,14 +227,14 @@ func (s *Server) acceptForm(r *request, t *typed, sub survey.Submission) (survey
 		}
 		return survey.ID{}, store.Failed, &survey.Error{Fields: wrong}
 	}
-	return s.accept(r, sub, survey.Origin{Channel: survey.ChannelQR, Door: survey.DoorOpen})
+	return s.accept(r, sub, from)
 }
 
 // readForm copies a posted form out of the request.
 func readForm(args *fasthttp.Args) *typed {
 	t := &typed{answers: map[string]string{}, profile: map[string]string{}}
 	fixed := map[string]*string{"id": &t.id, "stamp": &t.stamp, "round": &t.round, "instrument": &t.instrument, "version": &t.version,
-		"field": &t.field, "filing": &t.filing, "helped": &t.helped, "comment": &t.comment}
+		"field": &t.field, "filing": &t.filing, "helped": &t.helped, "comment": &t.comment, "reached": &t.reached, "website": &t.trap}
 	seen := map[string]bool{}
 	args.VisitAll(func(k, v []byte) {
 		name, value := string(k), string(v)
@@ -264,7 +275,7 @@ func (s *Server) formLanguage(r *request, t *typed) string {
 // path.
 func (t *typed) submission(desk, lang string) survey.Submission {
 	sub := survey.Submission{ID: t.id, Round: t.round, Desk: desk, Instrument: t.instrument, Answers: map[string]survey.Answer{},
-		Field: t.field, Filing: t.filing, Profile: t.profile, Helped: t.helped, Comment: t.comment, Language: lang}
+		Field: t.field, Filing: t.filing, Profile: t.profile, Helped: t.helped, Comment: t.comment, Language: lang, Reached: t.reached}
 	// What is no number stays 0, which the domain's door refuses.
 	sub.Version, _ = strconv.Atoi(t.version)
 	for id, value := range t.answers {
@@ -291,7 +302,7 @@ func (s *Server) formAgain(r *request, t *typed, wrong []survey.FieldError, stat
 			return err
 		}
 	}
-	f := s.blankForm(desk, round, in, id)
+	f := s.blankForm(r, desk, round, in, id)
 	f.Conflict, f.Unavailable = conflict, status == fiber.StatusServiceUnavailable
 	// The questions were read on the first page, so its time counts.
 	f.Stamp = ""
@@ -357,8 +368,20 @@ func choose(options []formOption, value string) {
 }
 
 func (s *Server) renderForm(r *request, status int, f *form) error {
-	return s.render(r, status, "form", s.newPage(r, f.Round.Title.In(r.language()), f))
+	p := s.newPage(r, f.Round.Title.In(r.language()), f)
+	p.Script = true
+	if f.Shared {
+		p.query.Set("shared", "1")
+	}
+	return s.render(r, status, "form", p)
 }
+
+// shared reports whether a form stands on a screen that others use next, as a
+// link with ?shared=1 says: nothing may stay there.
+func shared(r *request) bool { return r.Query("shared") == "1" }
+
+// sharedReceipt is for how many seconds a shared screen shows a receipt.
+const sharedReceipt = 30
 
 // thanks is the data of page/thanks.html.
 type thanks struct {
@@ -366,6 +389,8 @@ type thanks struct {
 	Receipt         string
 	Unit            survey.Text
 	Hotline, Leader string
+	// Seconds until the page goes away, 0 never.
+	Seconds int
 }
 
 // thanks ends a visit: the receipt, and whom to turn to. Sending the same form
@@ -375,7 +400,12 @@ func (s *Server) thanks(r *request, desk *survey.Desk, receipt string) error {
 	if u := s.store.View().Units[desk.Unit]; u != nil {
 		d.Hotline, d.Leader = u.Hotline, u.Leader
 	}
-	return s.render(r, fiber.StatusOK, "thanks", s.newPage(r, s.texts.say(r.language(), "thanks.title"), &d))
+	p := s.newPage(r, s.texts.say(r.language(), "thanks.title"), &d)
+	if shared(r) {
+		p.Refresh, p.RefreshTo = sharedReceipt, "/s/"+desk.ID+"?lang="+p.Lang+"&shared=1"
+		d.Seconds = sharedReceipt
+	}
+	return s.render(r, fiber.StatusOK, "thanks", p)
 }
 
 // enterCode takes a short code that was typed instead of scanned.

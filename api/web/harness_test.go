@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"sipas/api/analysis"
@@ -34,6 +35,7 @@ const (
 	publicURL  = "https://sipas.example.vn"
 	otherHost  = "evil.example.org"
 	testAnswer = 4
+	testSound  = "sipas-2640@1.c01.vi.mp3"
 )
 
 // testNow is a working day at ten in the morning in Vietnam.
@@ -140,7 +142,8 @@ func start(t testing.TB, o options) *env {
 	} else {
 		close(running)
 	}
-	cfg := Config{PublicURL: publicURL, Version: "test", Log: log, Now: testNow, Random: rand.Reader}
+	cfg := Config{PublicURL: publicURL, Version: "test", Log: log, Now: testNow, Random: rand.Reader,
+		Sounds: fstest.MapFS{testSound: {Data: []byte("ID3 a question")}}}
 	if o.config != nil {
 		o.config(&cfg)
 	}

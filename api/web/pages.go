@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"io/fs"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -52,6 +53,10 @@ type page struct {
 	Wide bool
 	// Refresh reloads the page after so many seconds, 0 never.
 	Refresh int
+	// RefreshTo is the address of the page that comes then; "" is this one.
+	RefreshTo string
+	// Script pages load form.js.
+	Script bool
 	// FormOnly hides what this server does not have.
 	FormOnly bool
 	// SignedIn is the name of the reader's token.
@@ -83,6 +88,14 @@ func (p *page) T(key string, args ...any) string { return p.texts.say(p.Lang, ke
 
 // In gives a text of the documents in the reader's language.
 func (p *page) In(t survey.Text) string { return t.In(p.Lang) }
+
+// Reload is what a browser needs to know of Refresh and RefreshTo.
+func (p *page) Reload() string {
+	if p.RefreshTo == "" {
+		return strconv.Itoa(p.Refresh)
+	}
+	return strconv.Itoa(p.Refresh) + ";url=" + p.RefreshTo
+}
 
 // Style is the sheet inside the page.
 func (p *page) Style() template.CSS { return template.CSS(p.assets.style) }

@@ -172,7 +172,9 @@ func (p *page) CellBar(c stats.PictureCell) bar {
 // measures are named figures for a template.
 type measures struct {
 	Page *page
-	Rows []measured
+	// Title is the name of the catalogue's text.
+	Title string
+	Rows  []measured
 }
 
 type measured struct {
@@ -180,9 +182,9 @@ type measured struct {
 	Figure *stats.PictureFigure
 }
 
-// Measures names the figures of a cell.
-func (p *page) Measures(names []stats.PictureMeasure, figures []stats.PictureFigure) measures {
-	m := measures{Page: p}
+// Measures names the figures of a cell, under a title of the catalogue.
+func (p *page) Measures(title string, names []stats.PictureMeasure, figures []stats.PictureFigure) measures {
+	m := measures{Page: p, Title: title}
 	for i := range figures {
 		m.Rows = append(m.Rows, measured{names[i].Text, &figures[i]})
 	}

@@ -70,7 +70,7 @@ func TestReportFlags(t *testing.T) {
 				fast++
 			}
 		})
-		if a := e.post(body, ""); a.status != http.StatusCreated {
+		if a := e.post(body, e.tokens[store.RightSubmit]); a.status != http.StatusCreated {
 			t.Fatal(a.body)
 		}
 	}

@@ -33,7 +33,11 @@ func (s *Server) postResponses(r *request) error {
 	if err := decode(body, &sub); err != nil {
 		return err
 	}
-	return s.storeOne(r, sub, survey.Origin{Channel: survey.ChannelQR, Door: survey.DoorOpen})
+	from := survey.Origin{Channel: survey.ChannelQR, Door: survey.DoorOpen}
+	if r.token == nil {
+		from.Flags = survey.FlagUnstamped
+	}
+	return s.storeOne(r, sub, from)
 }
 
 // storeOne accepts and stores a submission and tells its outcome.

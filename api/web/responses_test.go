@@ -135,11 +135,19 @@ func TestForgedFields(t *testing.T) {
 	if len(list) != 3 {
 		t.Fatalf("%d answers stored", len(list))
 	}
+	unstamped := 0
 	for _, r := range list {
+		if r.Flags == survey.FlagUnstamped { // a program without a token
+			r.Flags = 0
+			unstamped++
+		}
 		if r.Channel != survey.ChannelQR || r.Door != survey.DoorOpen || r.Flags != 0 || r.Unit != "u1" || r.Draw != nil || r.Module != "" ||
 			r.Desk != testDesk || !r.Answered.Equal(hour) || !r.Received.Equal(hour) {
 			t.Errorf("%+v", r)
 		}
+	}
+	if unstamped != 1 {
+		t.Errorf("%d are unstamped, one was sent without form or token", unstamped)
 	}
 }
 

@@ -101,6 +101,7 @@ func (s *Server) table() []route {
 		{method: get, path: "/qr/:desk.svg", timeout: quick, citizen: true, handler: s.qrSVG},
 		{method: get, path: "/qr/:desk", timeout: quick, citizen: true, page: true, handler: s.qrSheet},
 		{method: get, path: "/static/:file", timeout: quick, citizen: true, early: true, handler: s.staticFile},
+		{method: get, path: "/sound/:file", timeout: quick, citizen: true, early: true, handler: s.sound},
 		{method: get, path: "/livez", timeout: quick, citizen: true, early: true, handler: s.live},
 
 		{method: get, path: "/", timeout: quick, page: true, handler: s.landing},

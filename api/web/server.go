@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"slices"
@@ -55,6 +56,8 @@ type Config struct {
 	// FormOnly leaves nothing but the citizen's routes: the form, withdrawal,
 	// QR codes, static files and /livez.
 	FormOnly bool
+	// Sounds holds recordings of questions; nil for none. See sounds.
+	Sounds fs.FS
 }
 
 // Server answers HTTP requests.
@@ -71,6 +74,7 @@ type Server struct {
 	pages   *pages
 	assets  *assets
 	policy  string
+	sounds  sounds
 	// backups holds a token for each backup that is being streamed.
 	backups chan struct{}
 
@@ -112,6 +116,7 @@ func NewWaiting(cfg Config) *Server {
 	s := &Server{cfg: cfg, texts: loadTexts(), assets: loadAssets(), backups: make(chan struct{}, backupsAtOnce)}
 	s.pages = loadPages(s.assets)
 	s.policy = contentPolicy(s.assets)
+	s.sounds = findSounds(cfg.Sounds, cfg.Log)
 	s.routes = s.table()
 	s.limits = newLimits(s.routes)
 	s.app = fiber.New(fiber.Config{

@@ -38,16 +38,25 @@ func stampMAC(key, made []byte, id string) []byte {
 	return mac.Sum(nil)
 }
 
-// stampLife is for how long a stamp says anything: who took longer was not fast.
-const stampLife = time.Hour
+// formLife is for how long a form may be open: as long as a phone keeps a draft.
+const formLife = 24 * time.Hour
 
-// secondsOpen is how long a form was open, 0 when that is not known or of no
-// interest. Clocks of servers differ: a form that comes back before it was made
-// says nothing either.
-func (s *Server) secondsOpen(t *typed) float64 {
+// speedLife is for how long a stamp says how fast somebody was: who took longer
+// was not.
+const speedLife = time.Hour
+
+// formOpen reads the stamp of a posted form: how long it was open in seconds, 0
+// when that is not known or of no interest, and whether this service made it
+// lately. Clocks of servers differ: a form that comes back a little before it was
+// made says nothing of speed.
+func (s *Server) formOpen(t *typed) (seconds float64, lately bool) {
 	made, ok := s.formMade(t.id, t.stamp)
-	if open := s.cfg.Now().Sub(made); ok && open > 0 && open < stampLife {
-		return open.Seconds()
+	open := s.cfg.Now().Sub(made)
+	if !ok || open > formLife || open < -time.Hour {
+		return 0, false
 	}
-	return 0
+	if open > 0 && open < speedLife {
+		seconds = open.Seconds()
+	}
+	return seconds, true
 }

@@ -21,26 +21,30 @@ func stampOn(t testing.TB, body string) string {
 	return stamp
 }
 
-// TestFormSpeeding: only a stamp of this very form marks an answer, and no
-// stamp keeps one out.
-func TestFormSpeeding(t *testing.T) {
+// TestFormFlags: only a stamp of this very form says how fast it was filled in, one
+// that is none marks the answer, and so does the field that people do not see.
+// Nothing of it keeps an answer out.
+func TestFormFlags(t *testing.T) {
 	var late atomic.Int64
 	e := start(t, options{config: func(c *Config) { c.Now = func() time.Time { return testNow().Add(time.Duration(late.Load())) } }})
 	foreign := formValues(e, testDesk)
 	for name, c := range map[string]struct {
 		took   time.Duration
 		change func(url.Values)
-		fast   bool
+		flags  survey.Flags
 	}{
-		"too fast":            {took: 21 * time.Second, fast: true},
-		"fast enough to read": {took: 22 * time.Second},
-		"overnight":           {took: 25 * time.Hour},
-		"before it was made":  {took: -time.Second},
-		"no stamp":            {took: time.Second, change: func(v url.Values) { v.Del("stamp") }},
-		"another form's":      {took: time.Second, change: func(v url.Values) { v.Set("stamp", foreign.Get("stamp")) }},
-		"made up":             {took: time.Second, change: func(v url.Values) { v.Set("stamp", strings.Repeat("A", len(v.Get("stamp")))) }},
-		"no text of ours":     {took: time.Second, change: func(v url.Values) { v.Set("stamp", "<b>") }},
-		"tampered time": {took: time.Second, change: func(v url.Values) {
+		"too fast":             {took: 21 * time.Second, flags: survey.FlagSpeeding},
+		"too fast and trapped": {took: time.Second, flags: survey.FlagSpeeding | survey.FlagTrap, change: func(v url.Values) { v.Set("website", "http://x") }},
+		"trapped":              {took: time.Minute, flags: survey.FlagTrap, change: func(v url.Values) { v.Set("website", " ") }},
+		"nearly a day":         {took: 24*time.Hour - time.Second},
+		"fast enough to read":  {took: 22 * time.Second},
+		"overnight":            {took: 25 * time.Hour, flags: survey.FlagUnstamped},
+		"before it was made":   {took: -time.Second},
+		"no stamp":             {took: time.Second, flags: survey.FlagUnstamped, change: func(v url.Values) { v.Del("stamp") }},
+		"another form's":       {took: time.Second, flags: survey.FlagUnstamped, change: func(v url.Values) { v.Set("stamp", foreign.Get("stamp")) }},
+		"made up":              {took: time.Second, flags: survey.FlagUnstamped, change: func(v url.Values) { v.Set("stamp", strings.Repeat("A", len(v.Get("stamp")))) }},
+		"no text of ours":      {took: time.Second, flags: survey.FlagUnstamped, change: func(v url.Values) { v.Set("stamp", "<b>") }},
+		"tampered time": {took: time.Second, flags: survey.FlagUnstamped, change: func(v url.Values) {
 			v.Set("stamp", v.Get("stamp")[:7]+"__"+v.Get("stamp")[9:])
 		}},
 	} {
@@ -53,8 +57,8 @@ func TestFormSpeeding(t *testing.T) {
 		if receiptOn(t, a); a.status != http.StatusOK {
 			t.Errorf("%s: %d", name, a.status)
 		}
-		if got := markedFast(t, e, v.Get("id")); got != c.fast {
-			t.Errorf("%s: speeding %v", name, got)
+		if got := flagsOf(t, e, v.Get("id")) &^ (survey.FlagStraightLine | survey.FlagOutsideHours); got != c.flags {
+			t.Errorf("%s: flags %v, want %v", name, got.Names(), c.flags.Names())
 		}
 		late.Store(0)
 	}
@@ -129,11 +133,17 @@ func TestSeconds(t *testing.T) {
 // markedFast reports whether a stored answer is marked as too fast.
 func markedFast(t testing.TB, e *env, id string) bool {
 	t.Helper()
+	return flagsOf(t, e, id)&survey.FlagSpeeding != 0
+}
+
+// flagsOf are the flags of a stored answer.
+func flagsOf(t testing.TB, e *env, id string) survey.Flags {
+	t.Helper()
 	for _, r := range e.stored() {
 		if r.ID.String() == id {
-			return r.Flags&survey.FlagSpeeding != 0
+			return r.Flags
 		}
 	}
 	t.Fatalf("answer %s is not stored", id)
-	return false
+	return 0
 }

@@ -1,0 +1,605 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	pagedomain "github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"sipas/survey"
+)
+
+// line is what lies between a phone and the service: it may refuse, swallow the
+// answer on its way back, ask for a sign-in, or be slow.
+type line struct {
+	*httptest.Server
+	mu    sync.Mutex
+	moods []string // of the next posts, in order; after them all is well
+	posts int
+	// inject is a script that stands in every page, for browsers that cannot be
+	// driven; it tells driven how it went.
+	inject string
+	driven chan string
+}
+
+func lineTo(e *env) *line {
+	to, err := url.Parse(e.url)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	l := &line{driven: make(chan string, 1)}
+	forward := httputil.NewSingleHostReverseProxy(to)
+	forward.ModifyResponse = func(r *http.Response) error {
+		if l.inject == "" || !strings.HasPrefix(r.Header.Get("Content-Type"), "text/html") || r.Request.Method != http.MethodGet {
+			return nil
+		}
+		b, err := io.ReadAll(r.Body)
+		if err != nil {
+			return err
+		}
+		b = []byte(strings.Replace(string(b), "</body>", `<script src="/inject.js"></script></body>`, 1))
+		r.Body, r.ContentLength = io.NopCloser(strings.NewReader(string(b))), int64(len(b))
+		r.Header.Set("Content-Length", fmt.Sprint(len(b)))
+		return nil
+	}
+	cut := func(w http.ResponseWriter) {
+		if c, _, err := http.NewResponseController(w).Hijack(); err == nil {
+			c.Close()
+		}
+	}
+	l.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/inject.js" {
+			w.Header().Set("Content-Type", "text/javascript")
+			fmt.Fprint(w, l.inject)
+			return
+		}
+		if r.URL.Path == "/driven" {
+			b, _ := io.ReadAll(r.Body)
+			l.driven <- string(b)
+			return
+		}
+		if l.inject != "" {
+			r.Header.Del("Accept-Encoding")
+		}
+		mood := ""
+		if r.Method == http.MethodPost {
+			l.mu.Lock()
+			l.posts++
+			if len(l.moods) > 0 {
+				mood, l.moods = l.moods[0], l.moods[1:]
+			}
+			l.mu.Unlock()
+		}
+		switch mood {
+		case "refuse":
+			cut(w)
+		case "swallow":
+			forward.ServeHTTP(httptest.NewRecorder(), r)
+			cut(w)
+		case "portal":
+			w.Header().Set("Content-Type", "text/html")
+			fmt.Fprint(w, "<!DOCTYPE html><title>Wi-Fi</title><main id=main><h1>Sign in to the hotel's Wi-Fi</h1></main>")
+		case "busy":
+			w.Header().Set("Retry-After", "1")
+			w.WriteHeader(http.StatusTooManyRequests)
+		default:
+			forward.ServeHTTP(w, r)
+		}
+	}))
+	e.t.Cleanup(l.Close)
+	return l
+}
+
+func (l *line) count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.posts
+}
+
+// is waits until a script expression is true.
+func (w *tab) is(expression string) {
+	w.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		yes, err := chromedp.Run(w.ctx, chromedp.Evaluate[bool](expression))
+		if err == nil && yes {
+			return
+		}
+		if time.Now().After(deadline) {
+			body, _ := chromedp.Run(w.ctx, chromedp.Evaluate[string]("document.querySelector('main').innerText"))
+			w.t.Fatalf("waited for %s, error %v, on the page:\n%s", expression, err, body)
+		}
+	}
+}
+
+func (w *tab) eval(expression string) string {
+	w.t.Helper()
+	s, err := chromedp.Run(w.ctx, chromedp.Evaluate[string](expression))
+	if err != nil {
+		w.t.Fatalf("%s: %v", expression, err)
+	}
+	return s
+}
+
+func (w *tab) click(selector string) {
+	w.t.Helper()
+	w.do(chromedp.Click(chromedp.CSS(selector)))
+}
+
+// touch answers an item and waits until another question is shown.
+func (w *tab) touch(item, value string) {
+	w.t.Helper()
+	w.shows(item)
+	w.click(`input[name="a.` + item + `"][value="` + value + `"]`)
+	w.is(`document.getElementById("a.` + item + `").hidden`)
+}
+
+// shows waits until an item is the one that is shown.
+func (w *tab) shows(item string) {
+	w.t.Helper()
+	w.is(`!document.getElementById("a.` + item + `").hidden`)
+}
+
+func (w *tab) press(what string) {
+	w.t.Helper()
+	w.click(`:is(#steps, #draft, #state):not([hidden]) [data-do="` + what + `"]:not([hidden])`)
+}
+
+// phone opens the form of the test's desk with script, past its first view.
+func phone(t *testing.T, e *env, address string, settings ...chromedp.Action[chromedp.Void]) *tab {
+	t.Helper()
+	own := *e
+	own.t = t
+	w := browse(t, &own, append(settings, chromedp.EmulateViewport(390, 844))...)
+	w.do(chromedp.Navigate(address + "/s/" + testDesk + "?lang=vi"))
+	w.is(`!document.getElementById("steps").hidden`)
+	return w
+}
+
+// thanked waits for the receipt.
+func (w *tab) thanked() string {
+	w.t.Helper()
+	w.is(`!!document.querySelector(".receipt output")`)
+	receipt := w.text(".receipt output")
+	if _, err := survey.ReceiptHash(receipt); err != nil {
+		w.t.Errorf("receipt %q: %v", receipt, err)
+	}
+	return receipt
+}
+
+// TestStepsForm: one question at a time, by touch; what is skipped is blank, what
+// comes after stopping is broken off.
+func TestStepsForm(t *testing.T) {
+	chromium(t)
+	e := start(t, options{})
+	w := phone(t, e, e.url)
+	w.photograph("steps-start")
+	w.press("next")
+	w.shows("c01")
+	if got := w.text("#where"); got != "Câu 1 trên 22" {
+		t.Errorf("it says %q", got)
+	}
+	w.photograph("steps-item")
+	w.touch("c01", "5")
+	w.shows("c02")
+	if w.eval(`String(document.querySelector("[data-do=stop]").hidden)`) != "true" {
+		t.Error("one may stop before the first factor is over")
+	}
+	w.press("next") // skips
+	w.touch("c03", "na")
+	w.touch("c04", "4")
+	w.shows("c05")
+	w.do(chromedp.NavigateBack())
+	w.shows("c04")
+	w.press("back")
+	w.shows("c03")
+	w.press("next")
+	w.touch("c04", "2")
+	w.touch("c05", "4")
+	w.touch("c06", "4")
+	w.touch("c07", "3")
+	w.touch("c08", "4")
+	w.touch("c09", "4")
+	w.shows("c10")
+	w.photograph("steps-stop")
+	w.press("stop")
+	w.do(chromedp.Click(chromedp.CSS("#helped")), chromedp.SendKeys(chromedp.CSS("#helped"), "T"))
+	w.photograph("steps-visit")
+	w.press("next")
+	w.photograph("steps-profile")
+	w.press("next")
+	w.do(chromedp.SendKeys(chromedp.CSS("#comment"), "Tốt"))
+	w.photograph("steps-comment")
+	w.click(".send button")
+	w.thanked()
+	w.photograph("steps-thanks")
+	stored := e.stored()
+	if len(stored) != 1 {
+		t.Fatalf("%d answers are stored", len(stored))
+	}
+	if got, want := string(stored[0].Answers), "5-n244344"+strings.Repeat("x", 13); got != want {
+		t.Errorf("stored %q, want %q", got, want)
+	}
+	if stored[0].Flags&(survey.FlagUnstamped|survey.FlagTrap) != 0 || stored[0].Helped != "alone" || stored[0].Comment != "Tốt" {
+		t.Errorf("stored %+v", stored[0])
+	}
+	if left := w.eval("JSON.stringify(localStorage)"); left != "{}" {
+		t.Errorf("left on the phone: %s", left)
+	}
+	w.quiet()
+}
+
+// TestStepsKeyboard: with the keyboard alone; arrows only move among the faces.
+func TestStepsKeyboard(t *testing.T) {
+	chromium(t)
+	e := start(t, options{})
+	w := phone(t, e, e.url)
+	key := func(keys ...string) {
+		t.Helper()
+		for _, k := range keys {
+			w.do(chromedp.KeyEvent(k))
+		}
+	}
+	focus := func(want string) {
+		t.Helper()
+		w.is(`(document.activeElement.dataset.do || document.activeElement.name || document.activeElement.tagName) === "` + want + `"`)
+	}
+	w.do(chromedp.Focus(chromedp.CSS("[data-do=next]")))
+	key(kb.Enter)
+	w.shows("c01")
+	focus("LEGEND")
+	key(kb.Tab)
+	focus("a.c01")
+	key(" ", kb.ArrowRight, kb.ArrowRight, kb.ArrowRight)
+	w.is(`document.querySelector('input[name="a.c01"]:checked').value === "4"`)
+	w.shows("c01")
+	key(kb.Tab)
+	focus("back")
+	key(kb.Tab)
+	focus("next")
+	if ring := w.eval(`getComputedStyle(document.activeElement).outlineStyle`); ring != "solid" {
+		t.Errorf("the focus is drawn as %q", ring)
+	}
+	key(kb.Enter)
+	w.shows("c02")
+	if got := w.eval(`document.querySelector('input[name="a.c01"]:checked').value`); got != "4" {
+		t.Errorf("answered %q", got)
+	}
+}
+
+// answerTwo goes to the end of the form with two answers.
+func (w *tab) answerTwo() {
+	w.t.Helper()
+	w.press("next")
+	w.touch("c01", "4")
+	w.touch("c02", "5")
+	for _, item := range []string{"c03", "c04"} {
+		w.shows(item)
+		w.press("next")
+	}
+	w.shows("c05")
+	w.press("stop")
+	w.press("next")
+	w.press("next")
+}
+
+// TestSendingThroughABadLine: an answer is sent until the service has surely taken
+// it, also when it was taken before and nobody heard, and counts once.
+func TestSendingThroughABadLine(t *testing.T) {
+	chromium(t)
+	e := start(t, options{})
+	l := lineTo(e)
+	l.moods = []string{"refuse", "swallow", "portal", "busy"}
+	w := phone(t, e, l.URL)
+	w.answerTwo()
+	w.click(".send button")
+	w.is(`!document.querySelector("[data-state=waiting]").hidden`)
+	w.photograph("steps-waiting")
+	if w.eval(`String(Object.keys(localStorage).length)`) != "1" {
+		t.Error("the phone keeps nothing while it waits")
+	}
+	for n := 2; n <= 4; n++ {
+		w.is(`!document.querySelector("[data-state=waiting]").hidden`)
+		w.press("retry")
+		for deadline := time.Now().Add(20 * time.Second); l.count() < n && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		}
+	}
+	w.thanked() // it goes on by itself
+	if n := len(e.stored()); n != 1 || l.count() != 5 {
+		t.Errorf("%d answers are stored after %d posts", n, l.count())
+	}
+}
+
+// TestDoubleTap: two taps on the button are one answer, with script and without.
+func TestDoubleTap(t *testing.T) {
+	chromium(t)
+	e := start(t, options{})
+	w := phone(t, e, e.url)
+	w.answerTwo()
+	w.eval(`var b = document.querySelector(".send button"); b.click(); b.click(); ""`)
+	w.thanked()
+	if n := len(e.stored()); n != 1 {
+		t.Errorf("%d answers are stored", n)
+	}
+}
+
+// TestDraft: an unfinished form is offered again and nothing of it shown before;
+// it goes when erased and after a day, and is its tab's own.
+func TestDraft(t *testing.T) {
+	chromium(t)
+	e := start(t, options{})
+	w := phone(t, e, e.url)
+	address := e.url + "/s/" + testDesk + "?lang=vi"
+	reopen := func() {
+		t.Helper()
+		w.do(chromedp.Navigate(address))
+		w.is(`!document.getElementById("steps").hidden`)
+	}
+	offered := func() bool { return w.eval(`String(document.getElementById("draft").hidden)`) == "false" }
+	checked := func() string {
+		return w.eval(`[].map.call(document.querySelectorAll("input:checked"), function (e) { return e.name + e.value }).join()`)
+	}
+	if offered() {
+		t.Error("a draft is offered to the first visitor")
+	}
+	w.press("next")
+	w.touch("c01", "2")
+	w.shows("c02")
+	id := w.eval(`document.querySelector("[name=id]").value`)
+	reopen()
+	if !offered() || checked() != "" {
+		t.Errorf("offered %v, filled in before anybody asked: %q", offered(), checked())
+	}
+	w.photograph("steps-draft")
+	w.press("resume")
+	w.shows("c02")
+	if got := w.eval(`document.querySelector("[name=id]").value`); checked() != "a.c012" || got != id {
+		t.Errorf("resumed with %q, id %s, want that of before %s", checked(), got, id)
+	}
+	// The language changes, and the answers stay.
+	w.submit(".langs a")
+	w.shows("c02")
+	if checked() != "a.c012" || w.eval("document.documentElement.lang") != "en" {
+		t.Errorf("after the language was changed: %q", checked())
+	}
+	w.press("erase")
+	if checked() != "" || w.eval("JSON.stringify(localStorage)") != "{}" {
+		t.Errorf("after erasing: %q, %s", checked(), w.eval("JSON.stringify(localStorage)"))
+	}
+	w.press("next")
+	w.touch("c01", "3")
+	w.eval(`for (var k in localStorage) if (k.indexOf("sipas") === 0) { var d = JSON.parse(localStorage[k]); d.at -= 24 * 3600 * 1000; localStorage[k] = JSON.stringify(d) } ""`)
+	reopen()
+	if offered() || w.eval("JSON.stringify(localStorage)") != "{}" {
+		t.Error("a draft of yesterday is kept")
+	}
+	w.quiet()
+}
+
+// TestSharedScreen: nothing stays on a screen that others use next.
+func TestSharedScreen(t *testing.T) {
+	chromium(t)
+	e := start(t, options{})
+	w := phone(t, e, e.url)
+	w.do(chromedp.Navigate(e.url + "/s/" + testDesk + "?lang=vi&shared=1"))
+	w.is(`!document.getElementById("steps").hidden`)
+	w.answerTwo()
+	if left := w.eval("JSON.stringify(localStorage)"); left != "{}" {
+		t.Errorf("a shared screen keeps %s", left)
+	}
+	w.eval(`window.setTimeout = (function (real) { return function (f, ms) { return real(f, ms === 30000 ? 1500 : ms) } })(window.setTimeout); ""`)
+	w.click(".send button")
+	w.thanked()
+	w.is(`!!document.getElementById("answers")`) // and away it goes
+	if w.eval("location.search") != "?lang=vi&shared=1" {
+		t.Errorf("it went to %s", w.eval("location.href"))
+	}
+}
+
+// forbidden makes storage throw, as browsers do when cookies are blocked.
+func forbidden() chromedp.Action[chromedp.Void] {
+	source := `
+		["localStorage", "sessionStorage", "indexedDB"].forEach(function (name) {
+			Object.defineProperty(window, name, { get: function () { throw new DOMException("forbidden", "SecurityError") } });
+		});
+		Object.defineProperty(document, "cookie", { get: function () { throw new DOMException("forbidden", "SecurityError") } });`
+	return func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
+		_, err := cdp.Call(ctx, t, pagedomain.AddScriptToEvaluateOnNewDocument, pagedomain.AddScriptToEvaluateOnNewDocumentParams{Source: source})
+		return chromedp.Void{}, err
+	}
+}
+
+// TestFormWithoutStorage: cookies and storage forbidden.
+func TestFormWithoutStorage(t *testing.T) {
+	chromium(t)
+	e := start(t, options{})
+	w := phone(t, e, e.url, forbidden())
+	if w.eval(`(function () { try { return String(localStorage) } catch (e) { return e.name } })()`) != "SecurityError" {
+		t.Fatal("the storage is there")
+	}
+	w.answerTwo()
+	w.click(".send button")
+	w.thanked()
+	if n := len(e.stored()); n != 1 {
+		t.Errorf("%d answers are stored", n)
+	}
+	w.quiet()
+}
+
+// TestTwoTabs: two forms that are open at once are two visits, and neither takes the
+// other's draft with it.
+func TestTwoTabs(t *testing.T) {
+	chromium(t)
+	e := start(t, options{})
+	w := phone(t, e, e.url)
+	other, _ := chromedp.NewContext(w.ctx)
+	second := &tab{env: w.env, ctx: other}
+	second.do(chromedp.EmulateViewport(390, 844), chromedp.Navigate(e.url+"/s/"+testDesk+"?lang=vi"))
+	second.is(`!document.getElementById("steps").hidden`)
+	w.answerTwo()
+	second.answerTwo()
+	w.click(".send button")
+	first := w.thanked()
+	if n := second.eval(`String(Object.keys(localStorage).length)`); n != "1" {
+		t.Errorf("the other tab's draft is gone: %s", n)
+	}
+	second.click(".send button")
+	if second.thanked() == first {
+		t.Error("both have the same receipt")
+	}
+	if n := len(e.stored()); n != 2 {
+		t.Errorf("%d answers are stored", n)
+	}
+}
+
+// TestAnotherVisit: what was sent before stays, and other answers can be sent as
+// those of another visit, without typing them again.
+func TestAnotherVisit(t *testing.T) {
+	chromium(t)
+	e := start(t, options{})
+	w := phone(t, e, e.url)
+	w.answerTwo()
+	v := formValues(e, testDesk)
+	v.Set("id", w.eval(`document.querySelector("[name=id]").value`))
+	if r := e.postForm(v, ""); r.status != http.StatusOK {
+		t.Fatalf("%d %s", r.status, r.body)
+	}
+	w.do(chromedp.SendKeys(chromedp.CSS("#comment"), "Lần hai"))
+	w.click(".send button")
+	w.is(`!!document.querySelector(".box.warn[role=alert]")`)
+	w.photograph("steps-conflict")
+	if w.eval(`document.querySelector("#comment").value`) != "Lần hai" || w.eval(`document.querySelector('input[name="a.c02"]:checked').value`) != "5" {
+		t.Error("what was typed is gone")
+	}
+	w.click(".send button")
+	w.thanked()
+	if n := len(e.stored()); n != 2 {
+		t.Errorf("%d answers are stored", n)
+	}
+	w.quiet()
+}
+
+// TestRefusedForm: what the service refuses is shown at its question.
+func TestRefusedForm(t *testing.T) {
+	chromium(t)
+	e := start(t, options{})
+	w := phone(t, e, e.url)
+	w.answerTwo()
+	w.eval(`document.querySelector('input[name="a.c02"]:checked').value = "9"; ""`)
+	w.click(".send button")
+	w.is(`!!document.querySelector(".box.bad")`)
+	w.shows("c02")
+	w.photograph("steps-refused")
+	w.touch("c02", "3")
+	w.shows("c03")
+	for w.eval(`String(document.querySelector(".send").hidden)`) == "true" {
+		w.press("next")
+	}
+	w.click(".send button")
+	w.thanked()
+	if got := string(e.stored()[0].Answers); got != "43"+strings.Repeat("-", 20) {
+		t.Errorf("stored %q", got)
+	}
+}
+
+// TestLargeText: text of twice the size in a window of 320 pixels.
+func TestLargeText(t *testing.T) {
+	chromium(t)
+	e := start(t, options{})
+	w := phone(t, e, e.url)
+	w.do(chromedp.EmulateViewport(320, 640))
+	for _, path := range []string{"/s/" + testDesk, "/", "/s", "/r", "/s/ZZZZ", "/signin"} {
+		w.do(chromedp.Navigate(e.url + path + "?lang=vi"))
+		w.eval(`document.documentElement.style.fontSize = "200%"; ""`)
+		w.noSideways(320)
+		w.photograph("large-" + strings.Trim(strings.ReplaceAll(path, "/", "-"), "-"))
+	}
+	w.do(chromedp.Navigate(e.url + "/s/" + testDesk + "?lang=vi"))
+	w.eval(`document.documentElement.style.fontSize = "200%"; ""`)
+	w.press("next")
+	w.shows("c01")
+	w.noSideways(320)
+	w.photograph("large-item")
+}
+
+// TestOldBrowser: Chrome 69, as old phones and their chat apps have. It is not
+// driven from outside but by a script in the page.
+func TestOldBrowser(t *testing.T) {
+	program := os.Getenv("SIPAS_TEST_OLD_CHROMIUM")
+	if program == "" {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("no old browser: CI must set SIPAS_TEST_OLD_CHROMIUM")
+		}
+		t.Skip("no old browser: set SIPAS_TEST_OLD_CHROMIUM to a Chrome 69")
+	}
+	e := start(t, options{})
+	l := lineTo(e)
+	l.moods = []string{"swallow"}
+	l.inject = `(function () {
+		var problems = [navigator.userAgent.replace(/.*Chrome.([0-9]+).*/, "Chrome $1")];
+		window.onerror = function (message) { problems.push(message) };
+		function button(name) { return document.querySelector("[data-do=" + name + "]") }
+		function shown(id) { var e = document.getElementById(id); return e && !e.hidden && !document.getElementById("steps").hidden }
+		function touch(item, value) { return function () {
+			var input = document.querySelector('input[name="a.' + item + '"][value="' + value + '"]');
+			input.checked = true;
+			input.dispatchEvent(new Event("change", { bubbles: true }));
+			input.dispatchEvent(new MouseEvent("click", { bubbles: true, detail: 1 }));
+		} }
+		var todo = [
+			[function () { return shown("steps") }, function () { button("next").click() }],
+			[function () { return shown("a.c01") }, touch("c01", 2)],
+			[function () { return shown("a.c02") }, touch("c02", 5)],
+			[function () { return shown("a.c03") }, function () { button("next").click() }],
+			[function () { return shown("a.c04") }, function () { button("next").click() }],
+			[function () { return shown("a.c05") }, function () {
+				problems.push("kept " + Object.keys(localStorage).length);
+				button("stop").click(); button("next").click(); button("next").click(); document.querySelector(".send button").click();
+			}],
+			[function () { return !document.querySelector("[data-state=waiting]").hidden }, function () { button("retry").click() }],
+			[function () { return document.querySelector(".receipt output") }, function () {
+				fetch("/driven", { method: "POST", body: problems.join("; ") + "; " + document.querySelector(".receipt output").textContent });
+			}]
+		];
+		setInterval(function () { if (todo.length && todo[0][0]()) todo.shift()[1]() }, 30);
+	})();`
+	var output bytes.Buffer
+	c := exec.CommandContext(t.Context(), program, "--headless", "--no-sandbox", "--disable-gpu", "--single-process", "--no-zygote", "--remote-debugging-port=0",
+		"--user-data-dir="+t.TempDir(), l.URL+"/s/"+testDesk+"?lang=vi")
+	c.Stdout, c.Stderr, c.WaitDelay = &output, &output, 5*time.Second
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = c.Process.Kill()
+		_ = c.Wait() // it was killed
+	}()
+	select {
+	case told := <-l.driven:
+		if !strings.HasPrefix(told, "Chrome 69; kept 1; ") {
+			t.Errorf("it told: %s", told)
+		}
+	case <-time.After(time.Minute):
+		_ = c.Process.Kill()
+		_ = c.Wait()
+		t.Fatalf("it did not come to an end:\n%s", output.String())
+	}
+	stored := e.stored()
+	if len(stored) != 1 || string(stored[0].Answers) != "25--"+strings.Repeat("x", 18) {
+		t.Errorf("stored %v", stored)
+	}
+}

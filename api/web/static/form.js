@@ -1,0 +1,309 @@
+// The citizen's form with script: one question at a time, a draft on the phone,
+// and sending that goes on while the signal is bad. Without this file the page is
+// the whole form; whatever fails here leaves it so. Written for old browsers: the
+// ones inside chat apps.
+(function () {
+  'use strict';
+  var life = 24 * 3600 * 1000; // how long a draft is kept, in ms
+  var prefix = 'sipas ';
+  var main = document.getElementById('main');
+  var form, steps, at, far, sending, shared, base, voice, sound, idle;
+
+  function all(selector, inside) { return Array.prototype.slice.call((inside || main).querySelectorAll(selector)); }
+  function one(selector) { return main.querySelector(selector); }
+  function hide(e, yes) { if (e) e.hidden = !!yes; }
+  function isItem(e) { return e.tagName === 'FIELDSET'; }
+
+  // Storage may be missing, forbidden or full. Each form has a draft of its own, so
+  // that two tabs do not write over each other.
+  function key() { return base + form.elements.id.value; }
+  function keep(draft) {
+    try {
+      if (draft) localStorage.setItem(key(), JSON.stringify(draft)); else localStorage.removeItem(key());
+    } catch (e) { /* then there is no draft */ }
+  }
+  // kept removes what is too old and returns the newest draft of this desk's form.
+  function kept() {
+    var newest = null;
+    try {
+      Object.keys(localStorage).forEach(function (k) {
+        if (k.indexOf(prefix) !== 0) return;
+        var draft = JSON.parse(localStorage.getItem(k)) || {};
+        var age = Date.now() - draft.at;
+        if (!(age >= 0 && age < life)) localStorage.removeItem(k);
+        else if (k.indexOf(base) === 0 && fits(draft) && !(newest && newest.at > draft.at)) newest = draft;
+      });
+    } catch (e) { /* then there is none */ }
+    return newest;
+  }
+  function forget() {
+    try {
+      Object.keys(localStorage).forEach(function (k) { if (k.indexOf(prefix) === 0) localStorage.removeItem(k); });
+    } catch (e) { /* then there is nothing to forget */ }
+  }
+
+  function values() {
+    return Array.prototype.filter.call(form.elements, function (e) {
+      return e.name && (e.type !== 'radio' || e.checked);
+    }).map(function (e) { return [e.name, e.value]; });
+  }
+  function fill(list) {
+    list.forEach(function (pair) {
+      all('[name="' + pair[0].replace(/["\\]/g, '') + '"]', form).forEach(function (e) {
+        if (e.type === 'radio') e.checked = e.value === pair[1]; else e.value = pair[1];
+      });
+    });
+  }
+  function encoded() {
+    return values().map(function (p) { return encodeURIComponent(p[0]) + '=' + encodeURIComponent(p[1]); }).join('&');
+  }
+  function save(more) {
+    if (shared || at < 1 && !more) return;
+    var draft = { at: Date.now(), step: at, far: far, values: values() };
+    for (var name in more) draft[name] = more[name];
+    keep(draft);
+  }
+  // A split form asks others something else: such a draft is of no use here.
+  function fits(draft) {
+    return (draft.values || []).length > 0 && draft.values.every(function (p) { return p[0].indexOf('a.') !== 0 || form.elements[p[0]]; });
+  }
+  function resume(draft) {
+    fill(draft.values);
+    far = draft.far;
+    hide(one('#draft'), true);
+    show(Math.min(draft.step, steps.length - 1));
+  }
+  function erase() {
+    forget();
+    all('input[type=radio]', form).forEach(function (e) { e.checked = false; });
+    all('select,textarea', form).forEach(function (e) { e.value = ''; });
+    hide(one('#draft'), true);
+    far = -1;
+    form.elements.reached.value = '';
+    show(0);
+  }
+
+  function chosen(step) { return step.querySelector('input:checked') !== null; }
+
+  function show(n, quietly) {
+    hush();
+    at = n;
+    var step = steps[n], last = n === steps.length - 1, item = isItem(step);
+    steps.forEach(function (s, i) { hide(s, i !== n); });
+    all('section', form).forEach(function (s) { hide(s, !(s === step || s.contains(step))); });
+    var items = steps.filter(isItem), number = items.indexOf(step);
+    if (item && number > far) {
+      far = number;
+      form.elements.reached.value = step.id.slice(2);
+    }
+    var bar = one('#bar'), where = one('#where');
+    hide(bar, n === 0);
+    bar.querySelector('progress').max = steps.length;
+    bar.querySelector('progress').value = n;
+    where.textContent = item ? where.getAttribute('data-text').replace('{n}', number + 1).replace('{of}', items.length) : '';
+    hide(one('[data-do=back]'), n === 0);
+    hide(one('[data-do=next]'), last);
+    hide(one('.send'), !last);
+    // Whoever has finished a factor may stop there.
+    var factor = item && step.parentNode !== items[0].parentNode;
+    hide(one('[data-do=stop]'), !factor);
+    hide(one('#steps [data-do=erase]'), n === 0 || shared);
+    label();
+    hide(one('[data-do=say]'), !(item && (step.getAttribute('data-sound') || voice)));
+    if (quietly) return;
+    save();
+    var title = step.querySelector('legend,h2') || step;
+    title.tabIndex = -1;
+    title.focus();
+    window.scrollTo(0, 0);
+  }
+  function label() {
+    var step = steps[at], word = at === 0 ? 'start' : isItem(step) && !chosen(step) ? 'skip' : 'next';
+    all('[data-when]').forEach(function (e) { hide(e, e.getAttribute('data-when') !== word); });
+  }
+  // Each step forward is a place that the phone's own back button returns to.
+  function forward(n) {
+    try { history.pushState({ sipas: n }, ''); } catch (e) { /* then back leaves the page, and the draft stays */ }
+    show(n);
+  }
+  function back() {
+    if (history.state && history.state.sipas > 0) history.back(); else show(Math.max(at - 1, 0));
+  }
+
+  // Whoever stops without an answer here has reached the question before.
+  function stopHere() {
+    var items = steps.filter(isItem), n = items.indexOf(steps[at]) - (chosen(steps[at]) ? 0 : 1);
+    far = n;
+    form.elements.reached.value = items[n].id.slice(2);
+    forward(steps.indexOf(items[items.length - 1]) + 1);
+  }
+
+  function say() {
+    hush();
+    var step = steps[at], file = step.getAttribute('data-sound');
+    if (file) {
+      sound = new Audio(file);
+      var playing = sound.play();
+      if (playing) playing.catch(function () { /* another press tries again */ });
+      return;
+    }
+    var words = new SpeechSynthesisUtterance(step.querySelector('legend').textContent);
+    words.voice = voice;
+    words.lang = voice.lang;
+    speechSynthesis.speak(words);
+  }
+  function hush() {
+    if (sound) sound.pause();
+    sound = null;
+    if (window.speechSynthesis) speechSynthesis.cancel();
+  }
+  // Only a voice on the phone itself: others send the text to somebody's server.
+  function findVoice() {
+    var lang = document.documentElement.lang;
+    voice = speechSynthesis.getVoices().filter(function (v) {
+      return v.localService && v.lang.toLowerCase().split(/[-_]/)[0] === lang;
+    })[0];
+    if (form && at > 0) show(at, true);
+  }
+
+  // send hands the answers in until somebody who is surely this service has taken
+  // or refused them. They have one id, so that they count once however often they
+  // arrive.
+  function send() {
+    if (sending) return;
+    sending = { body: encoded(), tries: 0, action: form.action, id: form.elements.id.value };
+    save({ sent: true });
+    hide(form, true);
+    hide(one('#bar'), true);
+    attempt(sending);
+  }
+  function state(name) {
+    hide(one('#state'), !name);
+    all('[data-state]').forEach(function (e) { hide(e, e.getAttribute('data-state') !== name); });
+    hide(one('[data-do=retry]'), name !== 'waiting');
+  }
+  function attempt(job) {
+    if (sending !== job || job.busy) return;
+    clearTimeout(job.timer);
+    job.busy = true;
+    job.tries++;
+    state('sending');
+    var stop = window.AbortController && new AbortController();
+    var limit = setTimeout(function () { if (stop) stop.abort(); }, 20000);
+    var wait = 0;
+    fetch(job.action, {
+      method: 'POST', body: job.body, credentials: 'omit', cache: 'no-store', redirect: 'error', signal: stop ? stop.signal : undefined,
+      headers: { 'Content-Type': 'application/x-www-form-urlencoded', Accept: 'text/html' }
+    }).then(function (answer) {
+      wait = Number(answer.headers.get('Retry-After')) || 0;
+      if (answer.status === 429 || answer.status >= 500) return null;
+      return answer.text();
+    }).then(function (html) {
+      // A hotspot's sign-in page is HTML too.
+      var page = html && new DOMParser().parseFromString(html, 'text/html');
+      return page && page.querySelector('main[data-sipas]') ? page : null;
+    }).catch(function () { return null; }).then(function (page) {
+      clearTimeout(limit);
+      job.busy = false;
+      if (page) return arrived(page);
+      state('waiting');
+      job.timer = setTimeout(function () { attempt(job); }, Math.max(wait * 1000, Math.min(60000, 2000 * Math.pow(2, job.tries - 1)) * (0.75 + Math.random() / 2)));
+    });
+  }
+  // arrived shows the page that came in place of this one.
+  function arrived(page) {
+    sending = null;
+    var again = page.getElementById('answers');
+    if (!again) keep(null);
+    var refresh = page.querySelector('meta[http-equiv=refresh]');
+    document.title = page.title;
+    var next = document.adoptNode(page.querySelector('main'));
+    main.parentNode.replaceChild(next, main);
+    main = next;
+    form = null;
+    if (refresh) {
+      var to = refresh.content.split(';url=');
+      setTimeout(function () { location.replace(to[1] || location.href); }, to[0] * 1000);
+    }
+    if (again) { begin(); return; }
+    clearTimeout(idle);
+    var title = one('h1');
+    if (title) { title.tabIndex = -1; title.focus(); }
+    window.scrollTo(0, 0);
+  }
+
+  // On a shared screen an unfinished form goes away with whoever left it.
+  function stir() {
+    clearTimeout(idle);
+    if (form && shared && !sending) idle = setTimeout(function () { location.replace(location.href); }, 90000);
+  }
+
+  function begin() {
+    form = document.getElementById('answers');
+    if (!form || !window.fetch || !window.DOMParser || !window.Promise) { form = null; return; }
+    form.className = 'stepwise';
+    shared = form.hasAttribute('data-shared');
+    base = prefix + location.pathname + ' ' + form.elements.round.value + ' ';
+    steps = all('[data-step]');
+    far = -1;
+    at = 0;
+    var reached = document.createElement('input');
+    reached.type = 'hidden';
+    reached.name = 'reached';
+    form.appendChild(reached);
+    hide(one('#steps'), false);
+    var told = one('.box[role=alert]');
+    var wrong = steps.map(function (s) { return s.querySelector('.error') !== null; }).indexOf(true);
+    form.addEventListener('submit', function (e) { e.preventDefault(); send(); });
+    form.addEventListener('change', function () { label(); save(); });
+    form.addEventListener('input', stir);
+    if (told) {
+      far = steps.filter(isItem).length - 1;
+      reached.value = steps.filter(isItem)[far].id.slice(2);
+      show(wrong >= 0 ? wrong : one('.box.bad') ? 1 : steps.length - 1, true);
+      told.tabIndex = -1;
+      told.focus();
+      window.scrollTo(0, 0);
+    } else {
+      show(0, true);
+      var draft = shared ? null : kept();
+      if (draft && draft.auto) resume(draft); else hide(one('#draft'), !draft);
+    }
+    stir();
+  }
+
+  document.addEventListener('click', function (e) {
+    var target = e.target.closest ? e.target : e.target.parentNode;
+    if (!target || !target.closest || !form) return;
+    stir();
+    var button = target.closest('[data-do]');
+    var does = button && button.getAttribute('data-do');
+    if (does === 'next') forward(at + 1);
+    if (does === 'back') back();
+    if (does === 'stop') stopHere();
+    if (does === 'say') say();
+    if (does === 'erase') erase();
+    if (does === 'retry' && sending) attempt(sending);
+    if (does === 'resume') { var draft = kept(); if (draft) resume(draft); }
+    var link = target.closest('a');
+    if (link && link.hash && main.contains(link)) {
+      var to = document.getElementById(link.hash.slice(1));
+      var step = to && steps.filter(function (s) { return s === to || s.contains(to); })[0];
+      if (step) { e.preventDefault(); forward(steps.indexOf(step)); }
+    }
+    if (link && link.hreflang && at > 0) save({ auto: true });
+    // A touch on a face is an answer; the arrow keys only move among them.
+    if (target.type === 'radio' && e.detail > 0 && isItem(steps[at])) {
+      var answered = at;
+      setTimeout(function () { if (form && at === answered && !sending) forward(at + 1); }, 300);
+    }
+  });
+  window.addEventListener('popstate', function (e) { if (form && !sending) show(e.state && e.state.sipas || 0); });
+  window.addEventListener('online', function () { if (sending) attempt(sending); });
+  if (window.speechSynthesis) {
+    findVoice();
+    if (speechSynthesis.addEventListener) speechSynthesis.addEventListener('voiceschanged', findVoice);
+  }
+  try { history.replaceState(null, ''); } catch (e) { /* no places to return to */ }
+  begin();
+})();
