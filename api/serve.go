@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"time"
 
@@ -18,9 +19,10 @@ import (
 // serveFlags configure the service.
 type serveFlags struct {
 	storeFlags
-	Listen    string `default:"127.0.0.1:8080" env:"SIPAS_LISTEN" help:"Address to listen on. Put a TLS proxy in front of it."`
-	PublicURL string `name:"public-url" env:"SIPAS_PUBLIC_URL" help:"Address that QR codes carry, as citizens reach it (https://…). Default: the listening address."`
-	Sounds    string `env:"SIPAS_SOUNDS" type:"existingdir" help:"Folder of recordings of questions, <instrument>@<version>.<item>.<language>.mp3, as sipas-2640@1.c01.hre.mp3."`
+	Listen         string         `default:"127.0.0.1:8080" env:"SIPAS_LISTEN" help:"Address to listen on. Put a TLS proxy in front of it."`
+	PublicURL      string         `name:"public-url" env:"SIPAS_PUBLIC_URL" help:"Address that QR codes carry, as citizens reach it (https://…). Default: the listening address."`
+	TrustedProxies []netip.Prefix `env:"SIPAS_TRUSTED_PROXIES" help:"Networks of proxies that say in X-Forwarded-For whose request they pass on, beside this machine: 172.16.0.0/12,10.1.2.3/32."`
+	Sounds         string         `env:"SIPAS_SOUNDS" type:"existingdir" help:"Folder of recordings of questions, <instrument>@<version>.<item>.<language>.mp3, as sipas-2640@1.c01.hre.mp3."`
 }
 
 type serveCommand struct {
@@ -44,6 +46,7 @@ func (c *serveCommand) Run(t *terminal) error {
 		return err
 	}
 	config := webConfig(log, public)
+	config.Proxies = c.TrustedProxies
 	if c.Sounds != "" {
 		config.Sounds = os.DirFS(c.Sounds)
 	}

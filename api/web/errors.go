@@ -17,36 +17,37 @@ import (
 // Codes of errors that are about the request, not about an answer. They are
 // stable, like those of package survey.
 const (
-	codeBadRequest     survey.Code = "bad_request"
-	codeEmptyBody      survey.Code = "body_empty"
-	codeMalformedJSON  survey.Code = "json_malformed"
-	codeTrailing       survey.Code = "json_trailing"
-	codeRepeatedKey    survey.Code = "json_key_repeated"
-	codeBodyUTF8       survey.Code = "body_not_utf8"
-	codeTokenRequired  survey.Code = "token_required"
-	codeTokenUnknown   survey.Code = "token_unknown"
-	codeTicketInvalid  survey.Code = "ticket_invalid"
-	codeSignInRequired survey.Code = "signin_required"
-	codeRightMissing   survey.Code = "right_missing"
-	codeNotFound       survey.Code = "not_found"
-	codeMethod         survey.Code = "method_not_allowed"
-	codeTimeout        survey.Code = "request_timeout"
-	codeStale          survey.Code = "stale"
-	codeVerifying      survey.Code = "verify_running"
-	codeTooLarge       survey.Code = "body_too_large"
-	codeTooMany        survey.Code = "too_many_items"
-	codeContentType    survey.Code = "content_type"
-	codeHeaderTooLarge survey.Code = "header_too_large"
-	codeInvalid        survey.Code = "submission_invalid"
-	codeInternal       survey.Code = "internal"
-	codeUnavailable    survey.Code = "unavailable"
-	codeLoading        survey.Code = "loading"
-	codeBackupInvalid  survey.Code = "backup_invalid"
-	codeBackupForeign  survey.Code = "backup_foreign"
-	codeBackupNewer    survey.Code = "backup_newer"
-	codeNotEmpty       survey.Code = "store_not_empty"
-	codeUnfinished     survey.Code = "store_unfinished"
-	codeSignedOutHere  survey.Code = "signed_out_here_only"
+	codeBadRequest      survey.Code = "bad_request"
+	codeEmptyBody       survey.Code = "body_empty"
+	codeMalformedJSON   survey.Code = "json_malformed"
+	codeTrailing        survey.Code = "json_trailing"
+	codeRepeatedKey     survey.Code = "json_key_repeated"
+	codeBodyUTF8        survey.Code = "body_not_utf8"
+	codeTokenRequired   survey.Code = "token_required"
+	codeTokenUnknown    survey.Code = "token_unknown"
+	codeTicketInvalid   survey.Code = "ticket_invalid"
+	codeSignInRequired  survey.Code = "signin_required"
+	codeRightMissing    survey.Code = "right_missing"
+	codeNotFound        survey.Code = "not_found"
+	codeMethod          survey.Code = "method_not_allowed"
+	codeTimeout         survey.Code = "request_timeout"
+	codeStale           survey.Code = "stale"
+	codeVerifying       survey.Code = "verify_running"
+	codeTooLarge        survey.Code = "body_too_large"
+	codeTooMany         survey.Code = "too_many_items"
+	codeContentType     survey.Code = "content_type"
+	codeHeaderTooLarge  survey.Code = "header_too_large"
+	codeInvalid         survey.Code = "submission_invalid"
+	codeInternal        survey.Code = "internal"
+	codeUnavailable     survey.Code = "unavailable"
+	codeTooManyRequests survey.Code = "too_many_requests"
+	codeLoading         survey.Code = "loading"
+	codeBackupInvalid   survey.Code = "backup_invalid"
+	codeBackupForeign   survey.Code = "backup_foreign"
+	codeBackupNewer     survey.Code = "backup_newer"
+	codeNotEmpty        survey.Code = "store_not_empty"
+	codeUnfinished      survey.Code = "store_unfinished"
+	codeSignedOutHere   survey.Code = "signed_out_here_only"
 )
 
 // statuses is the one map from error code to HTTP status. Codes of fields do
@@ -62,9 +63,10 @@ var statuses = map[survey.Code]int{
 	codeTooLarge: 413, codeTooMany: 413,
 	codeContentType: 415,
 	codeInvalid:     422, codeBackupInvalid: 422, codeBackupForeign: 422, codeBackupNewer: 422,
-	codeHeaderTooLarge: 431,
-	codeInternal:       500,
-	codeUnavailable:    503, codeLoading: 503, codeSignedOutHere: 503,
+	codeTooManyRequests: 429,
+	codeHeaderTooLarge:  431,
+	codeInternal:        500,
+	codeUnavailable:     503, codeLoading: 503, codeSignedOutHere: 503,
 	// Pages that stand where a form would.
 	survey.CodeDeskClosed: 410, survey.CodeRoundClosed: 410, survey.CodeRoundNotOpen: 403,
 }
@@ -93,8 +95,8 @@ func (f *failure) Error() string {
 // Unwrap returns the cause.
 func (f *failure) Unwrap() error { return f.cause }
 
-// retryAfter is how many seconds a caller should wait when the store is away or
-// reports are loading.
+// retryAfter is how many seconds a caller should wait when the store is away,
+// reports are loading, or too much came from its address.
 const retryAfter = 5
 
 // failureOf says what a caller is told about an error. What is not known here
@@ -186,7 +188,7 @@ func (s *Server) writeError(r *request, err error) {
 		s.logFailure(r, err)
 	}
 	switch status {
-	case fiber.StatusServiceUnavailable:
+	case fiber.StatusServiceUnavailable, fiber.StatusTooManyRequests:
 		r.Set(fiber.HeaderRetryAfter, strconv.Itoa(retryAfter))
 	case fiber.StatusUnauthorized:
 		if !r.route.page {

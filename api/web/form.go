@@ -219,6 +219,16 @@ func (s *Server) postForm(r *request) error {
 	return s.formAgain(r, t, nil, fiber.StatusServiceUnavailable)
 }
 
+// formLater gives an answer back that comes from where too much came from just
+// now, to be sent again.
+func (s *Server) formLater(r *request) error {
+	if _, err := s.pathDesk(r); err != nil {
+		return err
+	}
+	r.Set(fiber.HeaderRetryAfter, strconv.Itoa(retryAfter))
+	return s.formAgain(r, readForm(r.Request().PostArgs()), nil, fiber.StatusTooManyRequests)
+}
+
 func (s *Server) acceptForm(r *request, t *typed, sub survey.Submission, from survey.Origin) (survey.ID, store.Outcome, error) {
 	if len(t.broken) > 0 {
 		var wrong []survey.FieldError
@@ -303,7 +313,7 @@ func (s *Server) formAgain(r *request, t *typed, wrong []survey.FieldError, stat
 		}
 	}
 	f := s.blankForm(r, desk, round, in, id)
-	f.Conflict, f.Unavailable = conflict, status == fiber.StatusServiceUnavailable
+	f.Conflict, f.Unavailable = conflict, status == fiber.StatusServiceUnavailable || status == fiber.StatusTooManyRequests
 	// The questions were read on the first page, so its time counts.
 	f.Stamp = ""
 	if made, ok := s.formMade(t.id, t.stamp); ok {

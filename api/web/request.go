@@ -65,7 +65,20 @@ func (s *Server) run(r *request) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), r.route.timeout)
 	defer cancel()
 	r.context = ctx
+	if r.route.limited && r.token == nil {
+		if from, known := s.caller(r); known && !s.limiter.take(from, s.cfg.Now()) {
+			return s.tooMany(r)
+		}
+	}
 	return r.route.handler(r)
+}
+
+// tooMany answers an address that sends more than people can.
+func (s *Server) tooMany(r *request) error {
+	if r.route.over != nil {
+		return r.route.over(r)
+	}
+	return fail(codeTooManyRequests)
 }
 
 // errWaiting is why a request fails while there is no store yet.

@@ -63,6 +63,10 @@ type route struct {
 	timeout time.Duration
 	// citizen routes stay when only the form is served.
 	citizen bool
+	// limited routes take only so much from one address without a token; over is
+	// what it gets then, nil an error.
+	limited bool
+	over    func(*request) error
 	// early routes answer before there is a store.
 	early bool
 	// page routes tell errors as HTML, the others as JSON.
@@ -94,9 +98,9 @@ func (s *Server) table() []route {
 	all := []route{
 		{method: get, path: "/s", timeout: quick, citizen: true, page: true, handler: s.enterCode},
 		{method: get, path: "/s/:desk", timeout: quick, citizen: true, page: true, handler: s.showForm},
-		{method: post, path: "/s/:desk", timeout: quick, citizen: true, page: true, body: smallBody, accepts: typeForm, handler: s.postForm},
+		{method: post, path: "/s/:desk", timeout: quick, citizen: true, page: true, body: smallBody, accepts: typeForm, limited: true, over: s.formLater, handler: s.postForm},
 		{method: get, path: "/r", timeout: quick, citizen: true, page: true, handler: s.showWithdrawal},
-		{method: post, path: "/r", timeout: quick, citizen: true, page: true, body: smallBody, accepts: typeForm, handler: s.withdraw},
+		{method: post, path: "/r", timeout: quick, citizen: true, page: true, body: smallBody, accepts: typeForm, limited: true, handler: s.withdraw},
 		{method: get, path: "/qr/:desk.png", timeout: quick, citizen: true, handler: s.qrPNG},
 		{method: get, path: "/qr/:desk.svg", timeout: quick, citizen: true, handler: s.qrSVG},
 		{method: get, path: "/qr/:desk", timeout: quick, citizen: true, page: true, handler: s.qrSheet},
@@ -118,7 +122,7 @@ func (s *Server) table() []route {
 		{method: get, path: "/pictures/:round", access: session, rights: rights{store.RightReport, store.RightFull}, timeout: slow, page: true, handler: s.picturePage},
 		{method: get, path: "/pictures/:round/csv", access: session, rights: rights{store.RightReport, store.RightFull}, timeout: slow, page: true, handler: s.pictureCSV},
 
-		{method: post, path: "/api/v1/responses", access: optional, rights: rights{store.RightSubmit, store.RightImport}, timeout: quick, body: batchBody, accepts: typeJSON, handler: s.postResponses},
+		{method: post, path: "/api/v1/responses", access: optional, rights: rights{store.RightSubmit, store.RightImport}, timeout: quick, body: batchBody, accepts: typeJSON, limited: true, handler: s.postResponses},
 		{method: get, path: "/api/v1/responses", access: bearer, rights: rights{store.RightExport}, timeout: slow, handler: s.exportResponses},
 		{method: get, path: "/api/v1/rounds", access: bearer, rights: rights{store.RightFull, store.RightReport}, timeout: quick, handler: s.listRounds},
 		{method: get, path: "/api/v1/rounds/:round/report", access: bearer, rights: rights{store.RightFull}, timeout: slow, handler: s.reportJSON},

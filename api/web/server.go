@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -58,6 +59,9 @@ type Config struct {
 	FormOnly bool
 	// Sounds holds recordings of questions; nil for none. See sounds.
 	Sounds fs.FS
+	// Proxies are believed when they say in X-Forwarded-For whose request they pass
+	// on; so is whoever runs on this machine.
+	Proxies []netip.Prefix
 }
 
 // Server answers HTTP requests.
@@ -75,6 +79,7 @@ type Server struct {
 	assets  *assets
 	policy  string
 	sounds  sounds
+	limiter limiter
 	// backups holds a token for each backup that is being streamed.
 	backups chan struct{}
 

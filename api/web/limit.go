@@ -1,0 +1,115 @@
+package web
+
+import (
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// How much one address may hand in before it is told to wait: far above what an
+// office's network does, or the address that thousands of phones share at their
+// carrier. Whoever stays below is marked, never refused.
+const (
+	limitBurst = 600
+	limitRate  = 10 // a second
+)
+
+// maxBuckets bounds the memory of a limiter, some 100 bytes an address.
+const maxBuckets = 50_000
+
+// limiter counts what comes from each address. It lives in memory alone, for as
+// long as an address is busy.
+type limiter struct {
+	mu      sync.Mutex
+	buckets map[netip.Addr]bucket
+	swept   time.Time
+}
+
+// bucket is what an address may still send.
+type bucket struct {
+	left float64
+	at   time.Time
+}
+
+// take reports whether an address may send one more at a time. Where more
+// addresses are busy than are counted, new ones may.
+func (l *limiter) take(from netip.Addr, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b, known := l.buckets[from]
+	if !known {
+		if l.buckets == nil {
+			l.buckets = map[netip.Addr]bucket{}
+		}
+		if len(l.buckets) >= maxBuckets && !l.sweep(now) {
+			return true
+		}
+		b = bucket{limitBurst, now}
+	}
+	if now.After(b.at) { // the clock may be set back
+		b.left = min(limitBurst, b.left+limitRate*now.Sub(b.at).Seconds())
+		b.at = now
+	}
+	allowed := b.left >= 1
+	if allowed {
+		b.left--
+	}
+	l.buckets[from] = b
+	return allowed
+}
+
+// sweep forgets addresses that have been quiet for long enough, at most once a
+// second, and reports whether there is room.
+func (l *limiter) sweep(now time.Time) bool {
+	if now.Sub(l.swept) < time.Second {
+		return false
+	}
+	l.swept = now
+	for from, b := range l.buckets {
+		if now.Sub(b.at) >= limitBurst/limitRate*time.Second {
+			delete(l.buckets, from)
+		}
+	}
+	return len(l.buckets) < maxBuckets
+}
+
+// caller is the address that a request came from: what the last proxy that is
+// trusted says, else the peer. A network of IPv6 counts as one. False where a
+// proxy does not say: then nobody can be told apart.
+func (s *Server) caller(r *request) (netip.Addr, bool) {
+	from, ok := netip.AddrFromSlice(r.Context().RemoteIP())
+	if !ok {
+		return from, false
+	}
+	from = from.Unmap()
+	chain := strings.Split(r.Get(fiber.HeaderXForwardedFor), ",")
+	for i := len(chain) - 1; s.trusted(from); i-- {
+		if i < 0 {
+			return from, false
+		}
+		next, err := netip.ParseAddr(strings.TrimSpace(chain[i]))
+		if err != nil {
+			return from, false
+		}
+		from = next.Unmap().WithZone("")
+	}
+	if from.Is6() {
+		if network, err := from.Prefix(64); err == nil {
+			from = network.Addr()
+		}
+	}
+	return from, true
+}
+
+// trusted reports whether an address is that of a proxy.
+func (s *Server) trusted(a netip.Addr) bool {
+	for _, p := range s.cfg.Proxies {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return a.IsLoopback()
+}

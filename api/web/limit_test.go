@@ -1,0 +1,138 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func TestLimiter(t *testing.T) {
+	l, now := &limiter{}, testNow()
+	one, other := netip.MustParseAddr("203.0.113.5"), netip.MustParseAddr("203.0.113.6")
+	for n := range limitBurst {
+		if !l.take(one, now) {
+			t.Fatalf("refused after %d", n)
+		}
+	}
+	if l.take(one, now) || !l.take(other, now) {
+		t.Error("the limit is not of one address")
+	}
+	if l.take(one, now.Add(-time.Hour)) {
+		t.Error("a clock set back gives more")
+	}
+	now = now.Add(time.Second)
+	for n := range limitRate {
+		if !l.take(one, now) {
+			t.Fatalf("refused after %d in a second", n)
+		}
+	}
+	if l.take(one, now) {
+		t.Error("more than the rate")
+	}
+	// As many addresses as are counted: new ones may, and quiet ones go.
+	for i := range maxBuckets {
+		l.take(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), now)
+	}
+	if n := len(l.buckets); n > maxBuckets {
+		t.Errorf("%d addresses are kept", n)
+	}
+	now = now.Add(time.Hour)
+	if !l.take(netip.MustParseAddr("192.0.2.1"), now) || len(l.buckets) > 2 {
+		t.Errorf("%d addresses are kept after an hour", len(l.buckets))
+	}
+}
+
+// TestCaller: proxies that are trusted, and nobody else, say whose request it is.
+func TestCaller(t *testing.T) {
+	e := start(t, options{config: func(c *Config) { c.Proxies = []netip.Prefix{netip.MustParsePrefix("172.16.0.0/12")} }})
+	post := func(chain string) int {
+		return e.do(call{method: http.MethodPost, path: "/r", contentType: typeForm, body: "code=x", header: map[string]string{"X-Forwarded-For": chain}}).status
+	}
+	counted := func() int {
+		e.server.limiter.mu.Lock()
+		defer e.server.limiter.mu.Unlock()
+		return len(e.server.limiter.buckets)
+	}
+	for _, c := range []struct {
+		chain     string
+		addresses int
+	}{
+		{"", 0}, {"no address", 0}, {"172.16.3.4", 0}, // nobody says whose it is
+		{"203.0.113.5", 1}, {"198.51.100.7, 203.0.113.5", 1}, {"198.51.100.8,203.0.113.5, 172.16.3.4", 1}, {"::ffff:203.0.113.5", 1},
+		{"203.0.113.6", 2}, {"2001:db8:1:2::1", 3}, {"2001:db8:1:2:ffff::9", 3}, {"2001:db8:1:3::1", 4},
+	} {
+		if status := post(c.chain); status != http.StatusOK {
+			t.Errorf("%q: %d", c.chain, status)
+		}
+		if n := counted(); n != c.addresses {
+			t.Errorf("after %q there are %d addresses, want %d", c.chain, n, c.addresses)
+		}
+	}
+}
+
+// TestFlood: ten thousand posts from one address are told to wait, with everything
+// that was typed, while a citizen at another is answered at once; no address reaches
+// the log.
+func TestFlood(t *testing.T) {
+	e := start(t, options{})
+	body := formValues(e, testDesk)
+	body.Set("comment", "typed words")
+	flood := func(header map[string]string) answer {
+		return e.do(call{method: http.MethodPost, path: "/s/" + testDesk, contentType: typeForm, body: body.Encode(), header: header})
+	}
+	const posts, clients = 10_000, 16
+	var later, worst atomic.Int64
+	var sending sync.WaitGroup
+	for client := range clients {
+		sending.Go(func() {
+			for n := client; n < posts; n += clients {
+				a := flood(map[string]string{"X-Forwarded-For": "203.0.113.5"})
+				switch a.status {
+				case http.StatusOK:
+				case http.StatusTooManyRequests:
+					if later.Add(1) == 1 && (!strings.Contains(a.body, "typed words") || a.header.Get("Retry-After") == "" || !strings.Contains(a.body, e.server.texts.say("vi", "unavailable.title"))) {
+						t.Errorf("the page is not friendly: %.300s", a.body)
+					}
+				default:
+					t.Errorf("%d %.200s", a.status, a.body)
+				}
+			}
+		})
+	}
+	flooded := make(chan struct{})
+	go func() { sending.Wait(); close(flooded) }()
+	citizens := 0
+	for done := false; !done; citizens++ {
+		select {
+		case <-flooded:
+			done = true
+		default:
+		}
+		began := time.Now()
+		v := formValues(e, testDesk)
+		a := e.do(call{method: http.MethodPost, path: "/s/" + testDesk, contentType: typeForm, body: v.Encode(), header: map[string]string{"X-Forwarded-For": fmt.Sprintf("198.51.100.%d", citizens%200)}})
+		if a.status != http.StatusOK {
+			t.Fatalf("a citizen at another address is told %d", a.status)
+		}
+		worst.Store(max(worst.Load(), time.Since(began).Milliseconds()))
+	}
+	t.Logf("%d of %d told to wait; %d citizens meanwhile, the slowest after %d ms", later.Load(), posts, citizens, worst.Load())
+	if n := later.Load(); n < posts-limitBurst-limitRate*120 || n > posts-limitBurst {
+		t.Errorf("%d of %d were told to wait", n, posts)
+	}
+	if worst.Load() > 2000 {
+		t.Errorf("a citizen waited for %d ms", worst.Load())
+	}
+	if log := e.log.String(); strings.Contains(log, "203.0.113") || strings.Contains(log, "198.51.100") {
+		t.Error("an address is in the log")
+	}
+	// Programs with a token are no citizens.
+	if a := e.post(submission(t, nil), e.tokens["submit"]); a.status != http.StatusCreated {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}
