@@ -93,6 +93,11 @@ type Counts struct {
 	ByChannel  map[string]int `json:"by_channel"`
 	ByDoor     map[string]int `json:"by_door"`
 	ByFlag     map[string]int `json:"by_flag"`
+	// SlipsIssued and SlipsReturned count slips where the round takes them and the
+	// report is of the whole or one unit: those that offices handed out, and answers
+	// that came with one. Nil elsewhere.
+	SlipsIssued   *int `json:"slips_issued,omitempty"`
+	SlipsReturned *int `json:"slips_returned,omitempty"`
 }
 
 // Weighting says how answers were weighted.

@@ -26,13 +26,16 @@ type Submission struct {
 	Reached string `json:"reached,omitempty" validate:"max=64"`
 	// Module says which items a split form asked. Only files and paper say it:
 	// for a person at a door it follows from the id.
-	Module   string            `json:"module,omitempty" validate:"max=64"`
-	Field    string            `json:"field,omitempty" validate:"max=64"`
-	Filing   string            `json:"filing,omitempty" validate:"max=20"`
-	Profile  map[string]string `json:"profile,omitempty" validate:"max=20"`
-	Helped   string            `json:"helped,omitempty" validate:"max=20"`
-	Comment  string            `json:"comment,omitempty" validate:"max=1000"`
-	Language string            `json:"language,omitempty" validate:"max=20"`
+	Module  string            `json:"module,omitempty" validate:"max=64"`
+	Field   string            `json:"field,omitempty" validate:"max=64"`
+	Filing  string            `json:"filing,omitempty" validate:"max=20"`
+	Profile map[string]string `json:"profile,omitempty" validate:"max=20"`
+	Helped  string            `json:"helped,omitempty" validate:"max=20"`
+	Comment string            `json:"comment,omitempty" validate:"max=1000"`
+	// Slip is the code of a one-time slip. Whoever calls [Accept] has read it and
+	// says so by the door; it is never stored.
+	Slip     string `json:"slip,omitempty" validate:"max=64"`
+	Language string `json:"language,omitempty" validate:"max=20"`
 	// Seconds is how long the person took, 0 when not known. It decides on
 	// [FlagSpeeding] and is then forgotten.
 	Seconds float64 `json:"seconds,omitempty" validate:"gte=0,lte=86400"`
@@ -121,6 +124,9 @@ func acceptPlace(p *problems, c *Catalogue, r *Response, round *Round, from Orig
 		case DateOf(answered) < round.First || DateOf(answered) > round.Last:
 			p.add("answered", CodeOutsideRound)
 		}
+	}
+	if round != nil && from.Answered.IsZero() && !round.Takes(from.Door) { // an old answer came by a door of then
+		p.add("slip", CodeSlipRequired)
 	}
 	if !from.Answered.IsZero() && answered.After(now) {
 		p.add("answered", CodeFutureAnswer)

@@ -10,6 +10,8 @@ type Population struct {
 	Cells []PopulationCell `json:"cells,omitempty" validate:"max=10000,dive"`
 	// Stages of a drawn round: from how many each sampling unit was drawn.
 	Stages []Stage `json:"stages,omitempty" validate:"max=100000,dive"`
+	// Slips is how many slips were issued for the unit's desks; see [NewSlip].
+	Slips int `json:"slips,omitempty" validate:"gte=0,lte=1000000000"`
 	// Unreachable is how many of the results no door of the round could reach.
 	Unreachable int `json:"unreachable,omitempty" validate:"gte=0,lte=1000000000"`
 }

@@ -49,6 +49,9 @@ type Round struct {
 	// Weights is WeightsCells or WeightsRaked; empty means WeightsCells. A drawn
 	// round has the weights of its draw.
 	Weights string `json:"weights,omitempty" validate:"omitempty,oneof=cells raked"`
+	// Doors is what lets people answer: DoorsOpen, DoorsSlip or DoorsBoth; empty means
+	// DoorsOpen.
+	Doors string `json:"doors,omitempty" validate:"omitempty,oneof=open slip both"`
 	// Form is which items a person is asked: FormFull, FormQuick or FormSplit.
 	Form   string `json:"form" validate:"oneof=full quick split"`
 	Status string `json:"status" validate:"oneof=draft open closed"`

@@ -155,6 +155,9 @@ func (w *writer) notices(r *stats.Report) []stats.Notice {
 	add(exceeds, "answers_exceed_transactions",
 		"Có ô quyền số mà số phiếu nhiều hơn số kết quả đã trả: số liệu sai hoặc có phiếu khống. Đơn vị liên quan, và mọi số tổng có đơn vị đó, không được kết luận.",
 		"Some weight cells have more answers than results returned: wrong data or stuffing. The units concerned, and every total that has them in it, get no verdict.")
+	add(r.Counts.SlipsIssued != nil && *r.Counts.SlipsReturned > *r.Counts.SlipsIssued, "slips_exceed_issued",
+		"Số phiếu trả lời kèm mã phiếu hẹn nhiều hơn số phiếu hẹn đã phát: cần kiểm tra.",
+		"More answers came with slips than slips were issued: this must be looked into.")
 	add(r.Counts.Unreadable > 0, "unreadable_answers",
 		"Có phiếu đã lưu nhưng không đọc được theo bộ phiếu của đợt, nên không có trong số liệu; xem nhật ký của máy chủ.",
 		"Some stored answers do not fit the round's documents and are in no figure; the server's log says why.")

@@ -188,7 +188,28 @@ func (w *writer) counts() stats.Counts {
 			c.OtherChannels += n
 		}
 	}
+	w.countSlips(&c)
 	return c
+}
+
+// countSlips compares slips that were issued with those that came back, where the
+// numbers are about the same people.
+func (w *writer) countSlips(c *stats.Counts) {
+	if !w.round.Takes(survey.DoorSlip) || w.query.From != "" || w.query.To != "" {
+		return
+	}
+	for name := range w.query.Filters {
+		if name != "unit" {
+			return
+		}
+	}
+	issued, returned := 0, c.ByDoor[string(survey.DoorSlip)]
+	for _, p := range w.catalogue.Populations {
+		if unit := w.query.Filters["unit"]; p.Round == w.round.ID && (unit == "" || unit == p.Unit) {
+			issued += p.Slips
+		}
+	}
+	c.SlipsIssued, c.SlipsReturned = &issued, &returned
 }
 
 func (w *writer) weighting() stats.Weighting {

@@ -85,6 +85,9 @@ type tally struct {
 func countsOf(c *stats.Counts, lang string) []tally {
 	list := []tally{{"received", "", c.Received}, {"counted", "", c.Counted}, {"invalid", "", c.Invalid},
 		{"excluded", "", c.Excluded}, {"flagged", "", c.Flagged}, {"other_channels", "", c.OtherChannels}, {"unreadable", "", c.Unreadable}}
+	if c.SlipsIssued != nil {
+		list = append(list, tally{"slips_issued", "", *c.SlipsIssued}, tally{"slips_returned", "", *c.SlipsReturned})
+	}
 	for i := range list {
 		list[i].name = factTexts[list[i].id].In(lang)
 	}
@@ -156,6 +159,8 @@ var factTexts = map[string]survey.Text{
 	"excluded":                {"vi": "Bị loại", "en": "Excluded"},
 	"flagged":                 {"vi": "Bị đánh dấu", "en": "Flagged"},
 	"other_channels":          {"vi": "Hình thức khác", "en": "Other channels"},
+	"slips_issued":            {"vi": "Phiếu hẹn đã phát mã", "en": "Slips issued"},
+	"slips_returned":          {"vi": "Trả lời kèm mã phiếu hẹn", "en": "Slips returned"},
 	"unreadable":              {"vi": "Không đọc được", "en": "Unreadable"},
 }
 

@@ -38,7 +38,7 @@ func isAccess(set string) bool { return set == setTokens || set == setSignOuts }
 
 // knownLogs lists the logs of a store: whatever goes through all of it, a copy
 // or a backup, goes through these and the sets of [Engine.SetRevisions].
-func knownLogs() []*Log { return []*Log{responseLog, exclusionLog} }
+func knownLogs() []*Log { return []*Log{responseLog, exclusionLog, slipLog} }
 
 // documentSets holds the stored documents by set.
 type documentSets map[string][]Document

@@ -41,8 +41,10 @@ type Store struct {
 	documents documentSets
 	view      atomic.Pointer[View]
 
-	stop func()
-	done chan struct{}
+	slipKeys sync.Map // by round, of those that were used here
+
+	stop    func()
+	running sync.WaitGroup
 }
 
 // View is an immutable picture of the staff documents at one moment.
@@ -64,7 +66,7 @@ type access struct {
 // on follows their changes. The Store owns the engine and closes it, also when
 // Open fails: ErrSecret, or ErrUnfinished for one that was not filled to the end.
 func Open(ctx context.Context, engine Engine, secret Secret, log *slog.Logger) (*Store, error) {
-	s := &Store{engine: engine, secret: secret, keys: secret.SurveyKeys(), log: log, documents: documentSets{}, refreshing: make(chan struct{}, 1), done: make(chan struct{})}
+	s := &Store{engine: engine, secret: secret, keys: secret.SurveyKeys(), log: log, documents: documentSets{}, refreshing: make(chan struct{}, 1)}
 	err := checkSecret(ctx, engine, secret)
 	if err == nil {
 		err = checkUnfinished(ctx, engine)
@@ -77,14 +79,15 @@ func Open(ctx context.Context, engine Engine, secret Secret, log *slog.Logger) (
 	}
 	polling, stop := context.WithCancel(context.Background())
 	s.stop = stop
-	go s.poll(polling)
+	s.running.Go(func() { s.poll(polling) })
+	s.running.Go(func() { s.sweep(polling) })
 	return s, nil
 }
 
 // Close stops following changes and closes the engine.
 func (s *Store) Close() error {
 	s.stop()
-	<-s.done
+	s.running.Wait()
 	return s.engine.Close()
 }
 
@@ -102,7 +105,6 @@ func (s *Store) Key(purpose string) []byte { return s.secret.Key(purpose) }
 func (s *Store) Receipt(id survey.ID) string { return survey.Receipt(s.keys.Receipt, id) }
 
 func (s *Store) poll(ctx context.Context) {
-	defer close(s.done)
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for {

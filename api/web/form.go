@@ -30,6 +30,10 @@ type form struct {
 	ID string
 	// Shared: the page stands on a screen that others use next.
 	Shared bool
+	// AsksSlip: the code of a slip can be typed; NeedsSlip: it must be. Slip is what
+	// was typed, or came with the address.
+	AsksSlip, NeedsSlip bool
+	Slip, SlipProblem   string
 	// Stamp says when the page was made; see stampForm. "" where that is not known.
 	Stamp      string
 	Instrument *survey.Instrument
@@ -83,7 +87,7 @@ type formProblem struct{ Anchor, Text string }
 
 // typed is a posted form: what a submission needs, as text.
 type typed struct {
-	id, stamp, round, instrument, version, field, filing, helped, comment, reached, trap string
+	id, stamp, round, instrument, version, field, filing, helped, comment, reached, trap, slip string
 	// answers and profile by item and question, "" where nothing was chosen.
 	answers, profile map[string]string
 	// broken names the fields that are not UTF-8.
@@ -100,7 +104,11 @@ func (s *Server) showForm(r *request) error {
 	if err != nil {
 		return err
 	}
-	return s.renderForm(r, fiber.StatusOK, s.blankForm(r, desk, round, in, id))
+	f := s.blankForm(r, desk, round, in, id)
+	if slip, ok := survey.ReadSlip(s.slipKey, round.ID, desk.ID, r.Query("slip")); f.AsksSlip && ok {
+		f.Slip = slip
+	}
+	return s.renderForm(r, fiber.StatusOK, f)
 }
 
 // formOf finds what a form of the desk in the path asks: the desk, its round
@@ -128,7 +136,7 @@ func (s *Server) formOf(r *request) (*survey.Desk, *survey.Round, *survey.Instru
 
 // blankForm lists the questions that are asked under an id, nothing ticked.
 func (s *Server) blankForm(r *request, desk *survey.Desk, round *survey.Round, in *survey.Instrument, id survey.ID) *form {
-	f := &form{Desk: desk, Round: round, Unit: s.unitName(desk.Unit), ID: id.String(), Shared: shared(r), Stamp: s.stampForm(id.String(), s.cfg.Now()), Instrument: in}
+	f := &form{Desk: desk, Round: round, Unit: s.unitName(desk.Unit), ID: id.String(), Shared: shared(r), AsksSlip: round.Takes(survey.DoorSlip), NeedsSlip: !round.Takes(survey.DoorOpen), Stamp: s.stampForm(id.String(), s.cfg.Now()), Instrument: in}
 	module, _ := in.Asked(round, id) // documents without the form are refused
 	number, at := 0, -1
 	for _, factor := range in.Factors {
@@ -244,7 +252,7 @@ func (s *Server) acceptForm(r *request, t *typed, sub survey.Submission, from su
 func readForm(args *fasthttp.Args) *typed {
 	t := &typed{answers: map[string]string{}, profile: map[string]string{}}
 	fixed := map[string]*string{"id": &t.id, "stamp": &t.stamp, "round": &t.round, "instrument": &t.instrument, "version": &t.version,
-		"field": &t.field, "filing": &t.filing, "helped": &t.helped, "comment": &t.comment, "reached": &t.reached, "website": &t.trap}
+		"field": &t.field, "filing": &t.filing, "helped": &t.helped, "comment": &t.comment, "reached": &t.reached, "website": &t.trap, "slip": &t.slip}
 	seen := map[string]bool{}
 	args.VisitAll(func(k, v []byte) {
 		name, value := string(k), string(v)
@@ -285,7 +293,7 @@ func (s *Server) formLanguage(r *request, t *typed) string {
 // path.
 func (t *typed) submission(desk, lang string) survey.Submission {
 	sub := survey.Submission{ID: t.id, Round: t.round, Desk: desk, Instrument: t.instrument, Answers: map[string]survey.Answer{},
-		Field: t.field, Filing: t.filing, Profile: t.profile, Helped: t.helped, Comment: t.comment, Language: lang, Reached: t.reached}
+		Field: t.field, Filing: t.filing, Profile: t.profile, Helped: t.helped, Comment: t.comment, Language: lang, Reached: t.reached, Slip: t.slip}
 	// What is no number stays 0, which the domain's door refuses.
 	sub.Version, _ = strconv.Atoi(t.version)
 	for id, value := range t.answers {
@@ -351,6 +359,10 @@ func (s *Server) fill(r *request, f *form, t *typed, wrong []survey.FieldError) 
 			item.NA = t.answers[id] == survey.NotApplicable.Word()
 		}
 	}
+	if f.AsksSlip {
+		f.Slip = t.slip
+		f.SlipProblem = place("slip", "slip", s.texts.say(r.language(), "form.slip")+": ")
+	}
 	choose(f.Fields, t.field)
 	choose(f.Filings, t.filing)
 	choose(f.Helped, t.helped)
@@ -382,6 +394,9 @@ func (s *Server) renderForm(r *request, status int, f *form) error {
 	p.Script = true
 	if f.Shared {
 		p.query.Set("shared", "1")
+	}
+	if f.Slip != "" && f.SlipProblem == "" {
+		p.query.Set("slip", f.Slip) // for the page in another language
 	}
 	return s.render(r, status, "form", p)
 }

@@ -55,9 +55,25 @@ func (s *Server) storeOne(r *request, sub survey.Submission, from survey.Origin)
 // accept is the way of a single answer, from the form and from the API: the
 // domain's door, then the store. No error means that the outcome is final.
 func (s *Server) accept(r *request, sub survey.Submission, from survey.Origin) (survey.ID, store.Outcome, error) {
-	response, err := survey.Accept(s.store.View().Catalogue, sub, from, s.cfg.Now())
+	catalogue, now := s.store.View().Catalogue, s.cfg.Now()
+	slip := ""
+	if round := catalogue.Rounds[sub.Round]; sub.Slip != "" && from.Door == survey.DoorOpen && round != nil && round.Takes(survey.DoorSlip) {
+		var ok bool
+		if slip, ok = survey.ReadSlip(s.slipKey, sub.Round, sub.Desk, sub.Slip); !ok {
+			return survey.ID{}, store.Failed, wrongSlip(survey.CodeSlipInvalid)
+		}
+		from.Door = survey.DoorSlip
+	}
+	response, err := survey.Accept(catalogue, sub, from, now)
 	if err != nil {
 		return survey.ID{}, store.Failed, err
+	}
+	if slip != "" {
+		outcome, err := s.store.AddWithSlip(r.context, response, slip, now)
+		if errors.Is(err, store.ErrSlipSpent) {
+			err = wrongSlip(survey.CodeSlipSpent)
+		}
+		return response.ID, outcome, err
 	}
 	outcomes, err := s.store.AddResponses(r.context, []survey.Response{response})
 	if len(outcomes) == 1 && outcomes[0] != store.Failed {
@@ -67,6 +83,10 @@ func (s *Server) accept(r *request, sub survey.Submission, from survey.Origin) (
 		err = store.ErrUnavailable
 	}
 	return response.ID, store.Failed, err
+}
+
+func wrongSlip(code survey.Code) error {
+	return &survey.Error{Fields: []survey.FieldError{{Field: "slip", Code: code}}}
 }
 
 // outcomeStatus is the HTTP status of a single submission's outcome.

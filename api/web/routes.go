@@ -129,6 +129,7 @@ func (s *Server) table() []route {
 		{method: get, path: "/api/v1/rounds/:round/items", access: bearer, rights: rights{store.RightFull}, timeout: slow, handler: s.itemsJSON},
 		{method: get, path: "/api/v1/rounds/:round/compare", access: bearer, rights: rights{store.RightFull}, timeout: slow, handler: s.compareJSON},
 		{method: get, path: "/api/v1/rounds/:round/picture", access: bearer, rights: rights{store.RightReport, store.RightFull}, timeout: slow, handler: s.pictureJSON},
+		{method: post, path: "/api/v1/rounds/:round/slips", access: bearer, rights: rights{store.RightStaff}, timeout: slow, body: smallBody, accepts: typeJSON, handler: s.postSlips},
 		{method: get, path: "/api/v1/trend", access: bearer, rights: rights{store.RightFull}, timeout: slow, handler: s.trendJSON},
 		{method: get, path: "/api/v1/documents", access: bearer, rights: rights{store.RightStaff}, timeout: slow, handler: s.getDocuments},
 		{method: put, path: "/api/v1/documents", access: bearer, rights: rights{store.RightStaff}, timeout: bulk, body: documentsBody, accepts: typeJSON, handler: s.putDocuments},

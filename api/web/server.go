@@ -83,7 +83,7 @@ type Server struct {
 	// backups holds a token for each backup that is being streamed.
 	backups chan struct{}
 
-	ticketKey, sessionKey, importKey, stampKey []byte
+	ticketKey, sessionKey, importKey, stampKey, slipKey []byte
 }
 
 // How long a connection may take. Handlers have their own timeouts in the
@@ -155,6 +155,7 @@ func NewWaiting(cfg Config) *Server {
 func (s *Server) Open(st *store.Store, reports Reports) {
 	s.store, s.reports = st, reports
 	s.ticketKey, s.sessionKey, s.importKey, s.stampKey = st.Key("sign-in ticket"), st.Key("session"), st.Key("import"), st.Key("form stamp")
+	s.slipKey = st.Key("slip")
 	s.open.Store(true)
 }
 

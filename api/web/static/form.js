@@ -76,7 +76,7 @@
   function erase() {
     forget();
     all('input[type=radio]', form).forEach(function (e) { e.checked = false; });
-    all('select,textarea', form).forEach(function (e) { e.value = ''; });
+    all('select,textarea,input[type=text],input:not([type])', form).forEach(function (e) { e.value = ''; });
     hide(one('#draft'), true);
     far = -1;
     form.elements.reached.value = '';
@@ -304,6 +304,9 @@
     findVoice();
     if (speechSynthesis.addEventListener) speechSynthesis.addEventListener('voiceschanged', findVoice);
   }
-  try { history.replaceState(null, ''); } catch (e) { /* no places to return to */ }
+  // A slip's code has no place in the phone's history.
+  try {
+    history.replaceState(null, '', location.pathname + location.search.replace(/([?&])slip=[^&]*&?/, '$1').replace(/[?&]$/, ''));
+  } catch (e) { /* no places to return to */ }
   begin();
 })();
