@@ -26,6 +26,11 @@ type Unit struct {
 	// Hotline and Leader are shown to people who have answered.
 	Hotline string `json:"hotline,omitempty" validate:"max=100"`
 	Leader  string `json:"leader,omitempty" validate:"max=200"`
+	// Board puts the unit's published figures on a page for everybody, for a screen in
+	// its hall: /board/{unit}. Changes is what it shows beside them: what the office
+	// has changed because of what people said.
+	Board   bool `json:"board,omitempty"`
+	Changes Text `json:"changes,omitempty" validate:"omitempty,text"`
 	// Verified says that name and code were compared with their source.
 	Verified bool `json:"verified"`
 }

@@ -66,7 +66,7 @@ func TestPagesAreAccessible(t *testing.T) {
 	chromium(t)
 	source := axe(t)
 	e := demonstration(t, 3000)
-	desk := someDesk(e)
+	desk, unit := someDesk(e), withBoard(t, e)
 	for _, c := range []struct {
 		name, lang string
 		settings   []chromedp.Action[chromedp.Void]
@@ -84,7 +84,7 @@ func TestPagesAreAccessible(t *testing.T) {
 				w.do(chromedp.Navigate(e.url + path + separator + "lang=" + c.lang))
 				w.accessible(source, path)
 			}
-			for _, path := range []string{"/", "/s", "/s/ZZZZ", "/r", "/signin", "/qr/" + desk, "/nothing"} {
+			for _, path := range []string{"/", "/s", "/s/ZZZZ", "/r", "/signin", "/qr/" + desk, "/board/" + unit, "/nothing"} {
 				at(path)
 			}
 			w.do(chromedp.Navigate(e.url + "/s/" + desk + "?lang=" + c.lang))

@@ -52,7 +52,7 @@ func testDocuments(t testing.TB) survey.Documents {
 	text := func(s string) survey.Text { return survey.Text{"vi": s, "en": s + " (en)"} }
 	d.Fields = []survey.ServiceField{{ID: "land", Name: text("Đất đai")}, {ID: "civil", Name: text("Hộ tịch")}}
 	d.Units = []survey.Unit{
-		{ID: "u1", Type: "xa", Name: text("UBND xã Một"), Hotline: "0255 000 111", Leader: "Ông Nguyễn Văn A, Chủ tịch"},
+		{ID: "u1", Type: "xa", Name: text("UBND xã Một"), Hotline: "0255 000 111", Leader: "Ông Nguyễn Văn A, Chủ tịch", Board: true, Changes: text("Thêm ghế ngồi chờ")},
 		{ID: "u2", Type: "xa", Name: text("UBND xã Hai")}, {ID: "u3", Type: "xa", Name: text("UBND xã Ba")}, {ID: "u4", Type: "xa", Name: text("UBND xã Bốn")},
 	}
 	d.Desks = []survey.Desk{

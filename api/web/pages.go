@@ -55,6 +55,8 @@ type page struct {
 	Refresh int
 	// RefreshTo is the address of the page that comes then; "" is this one.
 	RefreshTo string
+	// Board pages are read from across a hall.
+	Board bool
 	// Script pages load form.js.
 	Script bool
 	// FormOnly hides what this server does not have.

@@ -110,6 +110,7 @@ func (s *Server) table() []route {
 
 		{method: get, path: "/", timeout: quick, page: true, handler: s.landing},
 		{method: get, path: "/readyz", timeout: quick, early: true, handler: s.ready},
+		{method: get, path: "/board/:unit", timeout: slow, page: true, handler: s.boardPage},
 		{method: get, path: "/openapi.yaml", timeout: quick, early: true, handler: s.openAPI},
 		{method: get, path: "/signin", timeout: quick, page: true, handler: s.showSignIn},
 		{method: post, path: "/signin", timeout: quick, page: true, body: smallBody, accepts: typeForm, handler: s.signIn},

@@ -80,6 +80,7 @@ type Server struct {
 	policy  string
 	sounds  sounds
 	limiter limiter
+	boards  boards
 	// backups holds a token for each backup that is being streamed.
 	backups chan struct{}
 
