@@ -3,6 +3,8 @@ package web
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,11 +13,13 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/accessibility"
 	"github.com/chromedp/cdproto/cdp"
 	pagedomain "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
@@ -31,6 +35,8 @@ type line struct {
 	mu    sync.Mutex
 	moods []string // of the next posts, in order; after them all is well
 	posts int
+	// slow is how long scripts take to come.
+	slow time.Duration
 	// inject is a script that stands in every page, for browsers that cannot be
 	// driven; it tells driven how it went.
 	inject string
@@ -75,6 +81,9 @@ func lineTo(e *env) *line {
 		}
 		if l.inject != "" {
 			r.Header.Del("Accept-Encoding")
+		}
+		if strings.HasSuffix(r.URL.Path, ".js") {
+			time.Sleep(l.slow)
 		}
 		mood := ""
 		if r.Method == http.MethodPost {
@@ -601,5 +610,123 @@ func TestOldBrowser(t *testing.T) {
 	stored := e.stored()
 	if len(stored) != 1 || string(stored[0].Answers) != "25--"+strings.Repeat("x", 18) {
 		t.Errorf("stored %v", stored)
+	}
+}
+
+// TestSlipInTheBrowser: a slip's address opens its form and is gone from the address
+// bar; a spent one is refused at the place where another code can be typed.
+func TestSlipInTheBrowser(t *testing.T) {
+	chromium(t)
+	e := slipEnv(t, survey.DoorsSlip)
+	slips := e.issue(testDesk, 2)
+	w := phone(t, e, e.url)
+	w.photograph("slip-none")
+	open := func() {
+		t.Helper()
+		u, err := url.Parse(slips[0].Address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.do(chromedp.Navigate(e.url + u.Path + "?zarsrc=410&" + u.RawQuery + "&lang=vi"))
+		w.is(`!document.getElementById("steps").hidden`)
+		if at := w.eval("location.pathname + location.search"); at != "/s/"+testDesk+"?zarsrc=410&lang=vi" {
+			t.Errorf("the address bar has %s", at)
+		}
+	}
+	open()
+	w.answerTwo()
+	w.click(".send button")
+	w.thanked()
+	open()
+	w.answerTwo()
+	w.click(".send button")
+	w.is(`!!document.querySelector(".box.bad") && !document.getElementById("slip").closest("section").hidden`)
+	if got := w.text("#slip-e"); got != survey.Message(survey.CodeSlipSpent, "vi") {
+		t.Errorf("it says %q", got)
+	}
+	w.photograph("slip-spent")
+	w.eval(`document.getElementById("slip").value = ""; ""`)
+	w.do(chromedp.SendKeys(chromedp.CSS("#slip"), strings.ToLower(slips[1].Code)))
+	for w.eval(`String(document.querySelector(".send").hidden)`) == "true" {
+		w.press("next")
+	}
+	w.click(".send button")
+	w.thanked()
+	if n := len(e.stored()); n != 2 {
+		t.Errorf("%d answers are stored", n)
+	}
+	w.quiet()
+}
+
+// TestSlowScript: the page is whole before its script comes, and what was answered by
+// then stays.
+func TestSlowScript(t *testing.T) {
+	chromium(t)
+	e := start(t, options{})
+	l := lineTo(e)
+	l.slow = 1500 * time.Millisecond
+	own := *e
+	own.t = t
+	w := browse(t, &own, chromedp.EmulateViewport(390, 844))
+	arrived := make(chan error, 1)
+	go func() { arrived <- chromedp.Do(w.ctx, chromedp.Navigate(l.URL+"/s/"+testDesk+"?lang=vi")) }()
+	w.is(`location.pathname.indexOf("/s/") === 0 && !!document.querySelector('input[name="a.c22"]')`)
+	if w.eval(`String(document.getElementById("steps").hidden)`) != "true" {
+		t.Fatal("the script is there already")
+	}
+	w.eval(`document.querySelector('input[name="a.c01"][value="2"]').click(); ""`)
+	w.is(`!document.getElementById("steps").hidden`)
+	if err := <-arrived; err != nil {
+		t.Fatal(err)
+	}
+	if got := w.eval(`document.querySelector('input[name="a.c01"]:checked').value`); got != "2" {
+		t.Errorf("the answer is %q", got)
+	}
+}
+
+// TestAccessibilityTree: what a screen reader is told of a question.
+func TestAccessibilityTree(t *testing.T) {
+	chromium(t)
+	e := start(t, options{})
+	w := phone(t, e, e.url)
+	w.press("next")
+	w.shows("c01")
+	var told []string
+	w.do(call0(accessibility.Enable))
+	w.do(func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
+		tree, err := cdp.Call(ctx, t, accessibility.GetFullAXTree, accessibility.GetFullAXTreeParams{})
+		for _, node := range tree.Nodes {
+			if node.Ignored || node.Role == nil || node.Name == nil {
+				continue
+			}
+			var role, name string
+			if err := errors.Join(json.Unmarshal(node.Role.Value, &role), json.Unmarshal(node.Name.Value, &name)); err != nil {
+				return chromedp.Void{}, err
+			}
+			switch role {
+			case "group", "radio", "progressbar", "button", "heading", "main", "contentinfo", "banner", "navigation":
+				told = append(told, role+": "+name)
+			}
+		}
+		return chromedp.Void{}, err
+	})
+	for _, want := range []string{"heading: Ông/Bà hài lòng đến mức nào?", "progressbar: Tiến độ trả lời", "heading: Tiếp cận dịch vụ hành chính công",
+		"group: 1. Nơi ngồi chờ tại Cơ quan/Bộ phận Tiếp nhận và Trả kết quả có đủ chỗ ngồi", "radio: Rất không hài lòng", "radio: Không hài lòng", "radio: Bình thường",
+		"radio: Hài lòng", "radio: Rất hài lòng", "radio: Không áp dụng với tôi", "button: Quay lại", "button: Bỏ qua câu này", "button: Xóa câu trả lời khỏi máy này"} {
+		if !slices.Contains(told, want) {
+			t.Errorf("a screen reader is not told %q", want)
+		}
+	}
+	radios := 0
+	for _, one := range told {
+		if strings.HasPrefix(one, "radio") {
+			radios++
+		}
+		if strings.Contains(one, "Gửi phiếu") || strings.Contains(one, "Dừng ở đây") || strings.Contains(one, "Để trống ô này") {
+			t.Errorf("a screen reader is told %q, which is not to be seen", one)
+		}
+	}
+	if radios != 6 {
+		t.Errorf("a screen reader is told of %d radio buttons in all that it is told: %q", radios, told)
 	}
 }

@@ -3,6 +3,7 @@ package web
 import (
 	"bufio"
 	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -12,9 +13,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"sync"
 	"testing"
@@ -87,6 +90,108 @@ func BenchmarkSubmit64(b *testing.B) {
 		b.ReportMetric(0, "ns/op")
 	}
 }
+
+// BenchmarkForm64 measures what a citizen waits for, on 64 connections that do
+// nothing else: the form's page, compressed, and the thanks after 22 answers are
+// durable, in a store that holds a million (SIPAS_BENCH_STORED to change that).
+func BenchmarkForm64(b *testing.B) {
+	const connections, turn = 64, 5 * time.Second
+	engine, err := store.OpenFile(b.TempDir(), store.FileOptions{Command: "benchmark"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	st, err := store.Open(context.Background(), engine, store.Secret{1}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer st.Close()
+	fillForBenchmark(b, st, survey.DateOf(time.Now()))
+	desk := ""
+	for id := range st.View().Desks {
+		desk = max(desk, id)
+	}
+	service := New(Config{PublicURL: "http://127.0.0.1"}, st, nil)
+	address := "http://" + listenForBenchmark(b, service.Serve) + "/s/" + desk
+	defer service.Shutdown(context.Background())
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections, DisableCompression: true}}
+	for b.Loop() {
+		var mu sync.Mutex
+		var shown, sent []time.Duration
+		var visiting sync.WaitGroup
+		end := time.Now().Add(turn)
+		for range connections {
+			visiting.Go(func() {
+				for time.Now().Before(end) {
+					show, send, err := visit(client, address)
+					if err != nil {
+						b.Error(err)
+						return
+					}
+					mu.Lock()
+					shown, sent = append(shown, show), append(sent, send)
+					mu.Unlock()
+				}
+			})
+		}
+		visiting.Wait()
+		slices.Sort(shown)
+		slices.Sort(sent)
+		b.ReportMetric(float64(len(sent))/turn.Seconds(), "visits/s")
+		b.ReportMetric(float64(shown[len(shown)*99/100].Microseconds())/1000, "page-p99-ms")
+		b.ReportMetric(float64(sent[len(sent)*99/100].Microseconds())/1000, "send-p99-ms")
+		b.ReportMetric(0, "ns/op")
+	}
+}
+
+// visit opens a form, answers everything and sends it.
+func visit(client *http.Client, address string) (show, send time.Duration, err error) {
+	began := time.Now()
+	request, err := http.NewRequest(http.MethodGet, address, nil)
+	if err != nil {
+		return 0, 0, err
+	}
+	request.Header.Set("Accept-Encoding", "gzip")
+	r, err := client.Do(request)
+	if err != nil {
+		return 0, 0, err
+	}
+	page, err := io.ReadAll(r.Body)
+	r.Body.Close()
+	show = time.Since(began)
+	if err != nil || r.StatusCode != http.StatusOK {
+		return 0, 0, fmt.Errorf("form: %d, %w", r.StatusCode, err)
+	}
+	unzipped, err := gzip.NewReader(bytes.NewReader(page))
+	if err != nil {
+		return 0, 0, err
+	}
+	text, err := io.ReadAll(unzipped)
+	if err != nil {
+		return 0, 0, err
+	}
+	form := url.Values{}
+	for _, m := range hiddenFields.FindAllStringSubmatch(string(text), -1) {
+		form.Set(m[1], m[2])
+	}
+	for _, m := range itemFields.FindAllStringSubmatch(string(text), -1) {
+		form.Set(m[1], "4")
+	}
+	began = time.Now()
+	if r, err = client.PostForm(address, form); err != nil {
+		return 0, 0, err
+	}
+	_, err = io.Copy(io.Discard, r.Body)
+	r.Body.Close()
+	if err == nil && r.StatusCode != http.StatusOK {
+		err = fmt.Errorf("sent: %d", r.StatusCode)
+	}
+	return show, time.Since(began), err
+}
+
+var (
+	hiddenFields = regexp.MustCompile(`type="hidden" name="([^"]+)" value="([^"]*)"`)
+	itemFields   = regexp.MustCompile(`name="(a\.[^"]+)" value="4"`)
+)
 
 // fillForBenchmark stores simulated answers of the past months.
 func fillForBenchmark(b *testing.B, st *store.Store, today survey.Date) {

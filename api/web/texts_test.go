@@ -103,3 +103,25 @@ func TestNegotiate(t *testing.T) {
 		}
 	}
 }
+
+// TestLanguageInPart: a language that has some texts says those, and what it lacks
+// in Vietnamese: the catalogue's and the questions' own.
+func TestLanguageInPart(t *testing.T) {
+	e := start(t, options{})
+	e.server.texts.byLanguage["hre"] = map[string]string{"language.name": "Hrê", "form.send": "(gửi bằng tiếng Hrê)"}
+	e.server.texts.languages = append(e.server.texts.languages, "hre")
+	a := e.do(call{path: "/s/" + testDesk, header: map[string]string{"Accept-Language": "hre, en;q=0.5"}})
+	for _, want := range []string{`<html lang="hre">`, "(gửi bằng tiếng Hrê)", e.server.texts.say("vi", "notice.who"), "Nơi ngồi chờ"} {
+		if !strings.Contains(a.body, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	if !strings.Contains(e.do(call{path: "/s/" + testDesk + "?lang=vi"}).body, `hreflang="hre"`) {
+		t.Error("the page does not offer the language")
+	}
+	v := formValues(e, testDesk)
+	receiptOn(t, e.postForm(v, "?lang=hre"))
+	if r := e.stored()[0]; r.Language != "vi" { // that in which the questions were read
+		t.Errorf("stored as %q", r.Language)
+	}
+}
