@@ -22,11 +22,16 @@ func slipDay() time.Time { return survey.DateOf(time.Now()).Start().Add(12*time.
 type brokenAppends struct {
 	Engine
 	append, erase atomic.Bool
+	// held, when not nil, is waited for before answers are appended.
+	held chan struct{}
 }
 
 func (b *brokenAppends) Append(ctx context.Context, log *Log, entries []Entry) ([]Outcome, error) {
 	if log == responseLog && b.append.Load() {
 		return make([]Outcome, len(entries)), ErrUnavailable
+	}
+	if log == responseLog && b.held != nil {
+		<-b.held
 	}
 	return b.Engine.Append(ctx, log, entries)
 }
@@ -177,6 +182,25 @@ func TestSlips(t *testing.T) {
 					t.Fatal(err)
 				}
 				use(t, s, "one more after the sweep", slipResponse(10), "S1", Failed)
+			})
+			t.Run("under way while it is freed", func(t *testing.T) {
+				engine := &brokenAppends{Engine: open(t), held: make(chan struct{})}
+				s := slipStore(t, engine)
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					use(t, s, "an answer that takes long", slipResponse(1), "S1", Stored)
+				}()
+				wait(t, "its mark", func() bool { pending, _ := marks(t, s); return pending == 1 })
+				swept := make(chan error)
+				go func() { swept <- s.sweepSlips(t.Context(), slipDay().Add(26*time.Hour), time.Second) }()
+				wait(t, "the mark to be taken away", func() bool { pending, _ := marks(t, s); return pending == 0 })
+				close(engine.held)
+				<-done
+				if err := <-swept; err != nil {
+					t.Fatal(err)
+				}
+				use(t, s, "another answer", slipResponse(2), "S1", Failed)
 			})
 			t.Run("withdrawn meanwhile", func(t *testing.T) {
 				engine := &brokenAppends{Engine: open(t)}

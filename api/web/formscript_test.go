@@ -165,7 +165,7 @@ func (w *tab) shows(item string) {
 
 func (w *tab) press(what string) {
 	w.t.Helper()
-	w.click(`:is(#steps, #draft, #state):not([hidden]) [data-do="` + what + `"]:not([hidden])`)
+	w.click(`:is(#steps, #aside, #draft, #state):not([hidden]) [data-do="` + what + `"]:not([hidden])`)
 }
 
 // phone opens the form of the test's desk with script, past its first view.
@@ -275,6 +275,10 @@ func TestStepsKeyboard(t *testing.T) {
 	focus("a.c01")
 	key(" ", kb.ArrowRight, kb.ArrowRight, kb.ArrowRight)
 	w.is(`document.querySelector('input[name="a.c01"]:checked').value === "4"`)
+	// After a touch the next question would be there by now.
+	if _, err := chromedp.Run(w.ctx, chromedp.Evaluate[bool](`new Promise(function (done) { setTimeout(function () { done(true) }, 600) })`, chromedp.EvalAwaitPromise)); err != nil {
+		t.Fatal(err)
+	}
 	w.shows("c01")
 	key(kb.Tab)
 	focus("back")

@@ -107,7 +107,7 @@
     // Whoever has finished a factor may stop there.
     var factor = item && step.parentNode !== items[0].parentNode;
     hide(one('[data-do=stop]'), !factor);
-    hide(one('#steps [data-do=erase]'), n === 0 || shared);
+    hide(one('#aside [data-do=erase]'), n === 0 || shared);
     label();
     hide(one('[data-do=say]'), !(item && (step.getAttribute('data-sound') || voice)));
     if (quietly) return;
@@ -252,6 +252,8 @@
     reached.name = 'reached';
     form.appendChild(reached);
     hide(one('#steps'), false);
+    hide(one('#aside'), false);
+    hide(one('#kept'), shared);
     var told = one('.box[role=alert]');
     var wrong = steps.map(function (s) { return s.querySelector('.error') !== null; }).indexOf(true);
     form.addEventListener('submit', function (e) { e.preventDefault(); send(); });
