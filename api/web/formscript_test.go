@@ -423,6 +423,14 @@ func TestSharedScreen(t *testing.T) {
 	}
 }
 
+// early runs a script before those of each page.
+func early(source string) chromedp.Action[chromedp.Void] {
+	return func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
+		_, err := cdp.Call(ctx, t, pagedomain.AddScriptToEvaluateOnNewDocument, pagedomain.AddScriptToEvaluateOnNewDocumentParams{Source: source})
+		return chromedp.Void{}, err
+	}
+}
+
 // forbidden makes storage throw, as browsers do when cookies are blocked.
 func forbidden() chromedp.Action[chromedp.Void] {
 	source := `
@@ -430,10 +438,7 @@ func forbidden() chromedp.Action[chromedp.Void] {
 			Object.defineProperty(window, name, { get: function () { throw new DOMException("forbidden", "SecurityError") } });
 		});
 		Object.defineProperty(document, "cookie", { get: function () { throw new DOMException("forbidden", "SecurityError") } });`
-	return func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
-		_, err := cdp.Call(ctx, t, pagedomain.AddScriptToEvaluateOnNewDocument, pagedomain.AddScriptToEvaluateOnNewDocumentParams{Source: source})
-		return chromedp.Void{}, err
-	}
+	return early(source)
 }
 
 // TestFormWithoutStorage: cookies and storage forbidden.
@@ -732,5 +737,45 @@ func TestAccessibilityTree(t *testing.T) {
 	}
 	if radios != 6 {
 		t.Errorf("a screen reader is told of %d radio buttons in all that it is told: %q", radios, told)
+	}
+}
+
+// TestListening: a recording plays where there is one, else a voice of the phone that
+// sends nothing away; another question ends it, and without either there is no button.
+func TestListening(t *testing.T) {
+	chromium(t)
+	e := start(t, options{}) // the first question has a recording in Vietnamese
+	for _, c := range []struct{ voices, lang, first, second string }{
+		{"", "vi", "played /sound/" + testSound, ""},
+		{`{ lang: "vi-VN", localService: false, name: "far" }`, "vi", "played /sound/" + testSound, ""},
+		{`{ lang: "vi-VN", localService: false, name: "far" }, { lang: "vi_VN", localService: true, name: "near" }`, "vi", "played /sound/" + testSound, "near said 2. Trang"},
+		{`{ lang: "vi-VN", localService: true, name: "near" }`, "en", "", ""},
+		{`{ lang: "en-US", localService: true, name: "near" }`, "en", "near said 1. The waiting", "near said 2. The office"},
+	} {
+		w := phone(t, e, e.url, early(`window.told = [];
+			Object.defineProperty(window, "speechSynthesis", { value: {
+				getVoices: function () { return [`+c.voices+`] }, addEventListener: function () {},
+				speak: function (u) { told.push(u.voice.name + " said " + u.text) }, cancel: function () {} } });
+			window.SpeechSynthesisUtterance = function (text) { this.text = text };
+			window.Audio = function (address) { this.play = function () { told.push("played " + address) }; this.pause = function () { told.push("paused") } };`))
+		w.do(chromedp.Navigate(e.url + "/s/" + testDesk + "?lang=" + c.lang))
+		w.is(`!document.getElementById("steps").hidden`)
+		w.press("next")
+		for _, item := range []struct{ id, want string }{{"c01", c.first}, {"c02", c.second}} {
+			w.shows(item.id)
+			if offered := w.eval(`String(!document.querySelector("[data-do=say]").hidden)`); offered != fmt.Sprint(item.want != "") {
+				t.Errorf("voices [%s] in %s, %s: offered %s", c.voices, c.lang, item.id, offered)
+			}
+			if item.want != "" {
+				w.click("[data-do=say]")
+				if got := w.eval(`told[told.length - 1]`); !strings.HasPrefix(got, item.want) {
+					t.Errorf("voices [%s] in %s, %s: %s, want %s", c.voices, c.lang, item.id, got, item.want)
+				}
+			}
+			w.press("next")
+		}
+		if strings.HasPrefix(c.first, "played") && w.eval(`String(told.indexOf("paused") > 0)`) != "true" {
+			t.Error("the recording goes on at the next question")
+		}
 	}
 }
