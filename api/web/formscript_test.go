@@ -503,6 +503,9 @@ func TestAnotherVisit(t *testing.T) {
 	if w.eval(`document.querySelector("#comment").value`) != "Lần hai" || w.eval(`document.querySelector('input[name="a.c02"]:checked').value`) != "5" {
 		t.Error("what was typed is gone")
 	}
+	if kept := w.eval(`Object.keys(localStorage).map(function (k) { return k.split(" ").pop() }).join()`); kept != w.eval(`document.querySelector("[name=id]").value`) {
+		t.Errorf("the phone keeps drafts of %s", kept)
+	}
 	w.click(".send button")
 	w.thanked()
 	if n := len(e.stored()); n != 2 {

@@ -61,8 +61,8 @@ var slipSheet = template.Must(template.New("slips").Parse(`<!DOCTYPE html>
 <html lang="vi"><head><meta charset="utf-8"><title>Phiếu đánh giá – {{.Desk}}</title>
 <style>body{margin:0;font:11pt/1.35 sans-serif;color:#000;background:#fff}
 div{display:inline-block;box-sizing:border-box;width:62mm;height:68mm;padding:4mm;border:.2mm dashed #999;text-align:center;vertical-align:top;break-inside:avoid}
-svg{width:34mm;height:34mm}b{display:block;font:700 11pt/1.5 monospace}p{margin:0;font-size:9pt}</style></head><body>
-{{range .Slips}}<div><p>Xin đánh giá sự phục vụ tại quầy {{$.Desk}}</p><svg viewBox="0 0 {{.Size}} {{.Size}}" shape-rendering="crispEdges" role="img" aria-label="QR"><path d="{{.Path}}"/></svg><b>{{.Code}}</b><p>Mã dùng một lần, không cho biết ai trả lời.</p></div>
+svg{width:34mm;height:34mm}b{display:block;font:700 9.5pt/1.5 monospace;white-space:nowrap}p{margin:0;font-size:8.5pt}</style></head><body>
+{{range .Slips}}<div><p>Xin đánh giá sự phục vụ – quầy {{$.Desk}}</p><svg viewBox="0 0 {{.Size}} {{.Size}}" shape-rendering="crispEdges" role="img" aria-label="QR"><path d="{{.Path}}"/></svg><b>{{.Code}}</b><p>Dùng một lần, không cho biết ai trả lời.</p></div>
 {{end}}</body></html>
 `))
 

@@ -1,11 +1,14 @@
 package web
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/skip2/go-qrcode"
 
 	"sipas/api/store"
 	"sipas/stats"
@@ -149,5 +152,27 @@ func TestIssueRefused(t *testing.T) {
 	}
 	if n := e.store.View().Populations[testRound+"/u1"].Slips; n != 0 {
 		t.Errorf("%d slips are counted", n)
+	}
+}
+
+// TestSlipSheet: every slip is on the sheet with its own code, drawn and written.
+func TestSlipSheet(t *testing.T) {
+	e := slipEnv(t, survey.DoorsBoth)
+	list := SlipList{Slips: e.issue(testDesk, 5)}
+	var b bytes.Buffer
+	if err := WriteSlipSheet(&b, list, testDesk); err != nil {
+		t.Fatal(err)
+	}
+	drawn := map[string]bool{}
+	for _, s := range list.Slips {
+		code, err := qrcode.New(s.Address, qrcode.Medium)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := qrPath(code.Bitmap())
+		if !strings.Contains(b.String(), s.Code) || !strings.Contains(b.String(), path) || drawn[path] {
+			t.Errorf("%s is not on the sheet", s.Code)
+		}
+		drawn[path] = true
 	}
 }

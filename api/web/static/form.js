@@ -214,7 +214,7 @@
   function arrived(page) {
     sending = null;
     var again = page.getElementById('answers');
-    if (!again) keep(null);
+    keep(null); // of what comes back, the new page has a draft
     var refresh = page.querySelector('meta[http-equiv=refresh]');
     document.title = page.title;
     var next = document.adoptNode(page.querySelector('main'));
@@ -263,6 +263,7 @@
       far = steps.filter(isItem).length - 1;
       reached.value = steps.filter(isItem)[far].id.slice(2);
       show(wrong >= 0 ? wrong : one('.box.bad') ? 1 : steps.length - 1, true);
+      save({});
       told.tabIndex = -1;
       told.focus();
       window.scrollTo(0, 0);
