@@ -39,21 +39,8 @@ func BenchmarkSubmit64(b *testing.B) {
 	const pairs, connections = 5, 64
 	const turn = 3 * time.Second
 	folder := b.TempDir()
-	engine, err := store.OpenFile(folder, store.FileOptions{Command: "benchmark"})
-	if err != nil {
-		b.Fatal(err)
-	}
-	st, err := store.Open(context.Background(), engine, store.Secret{1}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		b.Fatal(err)
-	}
+	st, desk := storeForBenchmark(b, folder)
 	defer st.Close()
-	today := survey.DateOf(time.Now())
-	fillForBenchmark(b, st, today)
-	desk := ""
-	for id := range st.View().Desks {
-		desk = max(desk, id)
-	}
 	bodies := &bodyMaker{template: benchmarkBody(b, desk)}
 
 	service := New(Config{PublicURL: "http://127.0.0.1"}, st, nil)
@@ -91,12 +78,9 @@ func BenchmarkSubmit64(b *testing.B) {
 	}
 }
 
-// BenchmarkForm64 measures what a citizen waits for, on 64 connections that do
-// nothing else: the form's page, compressed, and the thanks after 22 answers are
-// durable, in a store that holds a million (SIPAS_BENCH_STORED to change that).
-func BenchmarkForm64(b *testing.B) {
-	const connections, turn = 64, 5 * time.Second
-	engine, err := store.OpenFile(b.TempDir(), store.FileOptions{Command: "benchmark"})
+// storeForBenchmark is a file store with simulated answers, and one of its desks.
+func storeForBenchmark(b *testing.B, folder string) (*store.Store, string) {
+	engine, err := store.OpenFile(folder, store.FileOptions{Command: "benchmark"})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -104,12 +88,21 @@ func BenchmarkForm64(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer st.Close()
 	fillForBenchmark(b, st, survey.DateOf(time.Now()))
 	desk := ""
 	for id := range st.View().Desks {
 		desk = max(desk, id)
 	}
+	return st, desk
+}
+
+// BenchmarkForm64 measures what a citizen waits for, on 64 connections that do
+// nothing else: the form's page, compressed, and the thanks after 22 answers are
+// durable, in a store that holds a million (SIPAS_BENCH_STORED to change that).
+func BenchmarkForm64(b *testing.B) {
+	const connections, turn = 64, 5 * time.Second
+	st, desk := storeForBenchmark(b, b.TempDir())
+	defer st.Close()
 	service := New(Config{PublicURL: "http://127.0.0.1"}, st, nil)
 	address := "http://" + listenForBenchmark(b, service.Serve) + "/s/" + desk
 	defer service.Shutdown(context.Background())
