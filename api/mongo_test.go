@@ -139,7 +139,7 @@ func (c *citizens) send(first int) {
 		c.t.Error(err)
 		return
 	}
-	for try := first; ; try++ {
+	for try := first; !c.t.Failed(); try++ {
 		server := c.servers[try%len(c.servers)]
 		a := ask(c.client, http.MethodPost, server.address()+"/api/v1/responses", "", "application/json", string(body))
 		switch a.status {

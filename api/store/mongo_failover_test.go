@@ -180,7 +180,7 @@ func (l *failoverLoad) append(client int) {
 
 // send appends an entry, again and through the next server until its outcome is known.
 func (l *failoverLoad) send(client int, e Entry, limit time.Duration, again bool) bool {
-	for try := client; ; try++ {
+	for try := client; !l.t.Failed(); try++ {
 		ctx, cancel := context.WithTimeout(context.Background(), limit)
 		outcomes, err := l.servers[try%len(l.servers)].Append(ctx, testLog, []Entry{e})
 		cancel()
@@ -204,10 +204,11 @@ func (l *failoverLoad) send(client int, e Entry, limit time.Duration, again bool
 			return false
 		}
 	}
+	return false
 }
 
 func (l *failoverLoad) erase(client int, id ID) {
-	for try := client; ; try++ {
+	for try := client; !l.t.Failed(); try++ {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		err := l.servers[try%len(l.servers)].Erase(ctx, testLog, id)
 		cancel()
@@ -242,7 +243,7 @@ func (l *failoverLoad) passing(err error) bool {
 func (l *failoverLoad) edit(client int) int {
 	m := l.servers[client%len(l.servers)]
 	own, done := fmt.Sprint(client), 0
-	for tried := false; tried || !l.stopped(); {
+	for tried := false; (tried || !l.stopped()) && !l.t.Failed(); {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		d, err := m.Get(ctx, "counters", "shared")
 		counts := map[string]int{}
@@ -307,7 +308,7 @@ func numbered(counts []int) map[string]int {
 func followUntil(w *watcher, end <-chan struct{}) {
 	for {
 		changed := w.f.Changed()
-		for {
+		for !w.t.Failed() {
 			events, err := w.f.Next(context.Background())
 			if err != nil && !errors.Is(err, ErrUnavailable) {
 				w.t.Errorf("Next: %v", err)
