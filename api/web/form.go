@@ -2,9 +2,12 @@ package web
 
 import (
 	"errors"
+	"fmt"
+	"html/template"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
@@ -38,15 +41,20 @@ type form struct {
 	Stamp      string
 	Instrument *survey.Instrument
 	Factors    []formFactor
-	Fields     []formOption
-	Filings    []formOption
-	Profile    []formQuestion
-	Helped     []formOption
-	Comment    string
+	// Blank is what the template makes of Factors when nothing is ticked, made
+	// before; "" has it made now.
+	Blank   template.HTML
+	Fields  []formOption
+	Filings []formOption
+	Profile []formQuestion
+	Helped  []formOption
+	Comment string
 	// CommentProblem, like the Problem of an item or question, says what is wrong with it.
 	CommentProblem string
 	// Problems lists everything wrong, with a link to where.
 	Problems []formProblem
+	// module is that of a split form, "" elsewhere.
+	module string
 	// Conflict: this id was sent before with other answers; the page has a new
 	// one for another visit.
 	Conflict bool
@@ -108,7 +116,46 @@ func (s *Server) showForm(r *request) error {
 	if slip, ok := survey.ReadSlip(s.slipKey, round.ID, desk.ID, r.Query("slip")); f.AsksSlip && ok {
 		f.Slip = slip
 	}
-	return s.renderForm(r, fiber.StatusOK, f)
+	p := s.formPage(r, f)
+	if f.Blank, err = s.blankItems(p, f); err != nil {
+		return err
+	}
+	return s.render(r, fiber.StatusOK, "form", p)
+}
+
+// blankItems are the questions as everybody sees them first. They are the larger
+// part of the page, and made once for each language, module and state of the
+// documents.
+func (s *Server) blankItems(p *page, f *form) (template.HTML, error) {
+	c := &s.blanks
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if catalogue := s.store.View().Catalogue; c.made == nil || c.of != catalogue {
+		c.of, c.made = catalogue, map[blankKey]template.HTML{}
+	}
+	key := blankKey{f.Instrument, f.Round.ID, f.module, p.Lang}
+	if made, ok := c.made[key]; ok {
+		return made, nil
+	}
+	var b strings.Builder
+	if err := s.pages.byName["form"].ExecuteTemplate(&b, "items", p); err != nil {
+		return "", fmt.Errorf("render the questions of a form: %w", err)
+	}
+	c.made[key] = template.HTML(b.String())
+	return c.made[key], nil
+}
+
+// blankForms remembers what blankItems made of a state of the documents.
+type blankForms struct {
+	mu   sync.Mutex
+	of   *survey.Catalogue
+	made map[blankKey]template.HTML
+}
+
+type blankKey struct {
+	instrument   *survey.Instrument
+	round        string
+	module, lang string
 }
 
 // formOf finds what a form of the desk in the path asks: the desk, its round
@@ -138,6 +185,9 @@ func (s *Server) formOf(r *request) (*survey.Desk, *survey.Round, *survey.Instru
 func (s *Server) blankForm(r *request, desk *survey.Desk, round *survey.Round, in *survey.Instrument, id survey.ID) *form {
 	f := &form{Desk: desk, Round: round, Unit: s.unitName(desk.Unit), ID: id.String(), Shared: shared(r), AsksSlip: round.Takes(survey.DoorSlip), NeedsSlip: !round.Takes(survey.DoorOpen), Stamp: s.stampForm(id.String(), s.cfg.Now()), Instrument: in}
 	module, _ := in.Asked(round, id) // documents without the form are refused
+	if module != nil {
+		f.module = module.ID
+	}
 	number, at := 0, -1
 	for _, factor := range in.Factors {
 		ff := formFactor{Title: factor.Title}
@@ -390,6 +440,10 @@ func choose(options []formOption, value string) {
 }
 
 func (s *Server) renderForm(r *request, status int, f *form) error {
+	return s.render(r, status, "form", s.formPage(r, f))
+}
+
+func (s *Server) formPage(r *request, f *form) *page {
 	p := s.newPage(r, f.Round.Title.In(r.language()), f)
 	p.Script = true
 	if f.Shared {
@@ -398,7 +452,7 @@ func (s *Server) renderForm(r *request, status int, f *form) error {
 	if f.Slip != "" && f.SlipProblem == "" {
 		p.query.Set("slip", f.Slip) // for the page in another language
 	}
-	return s.render(r, status, "form", p)
+	return p
 }
 
 // shared reports whether a form stands on a screen that others use next, as a

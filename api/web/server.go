@@ -81,6 +81,7 @@ type Server struct {
 	sounds  sounds
 	limiter limiter
 	boards  boards
+	blanks  blankForms
 	// backups holds a token for each backup that is being streamed.
 	backups chan struct{}
 
