@@ -260,7 +260,8 @@ func (s *studyScenario) round(rng *rand.Rand) (map[studyClass]*studyCount, error
 	report, err := analysis.ReportOf(catalogue, query, studyDay, func(yield func(survey.Response) bool) {
 		for visit := range simulation.Visits(studyDay.AddDays(-1)) {
 			r := visit.Response()
-			if m := in.DrawModule(round.ID, r.ID); m != nil {
+			if s.modules != nil {
+				m := in.DrawModule(round.ID, r.ID)
 				r.Module, r.Answers = m.ID, askModule(r.Answers, m)
 			}
 			if !yield(r) {
