@@ -43,12 +43,14 @@ type line struct {
 	driven chan string
 }
 
-func lineTo(e *env) *line {
+// lineTo makes a line to a service; set says how it is, before anybody uses it.
+func lineTo(e *env, set func(*line)) *line {
 	to, err := url.Parse(e.url)
 	if err != nil {
 		e.t.Fatal(err)
 	}
 	l := &line{driven: make(chan string, 1)}
+	set(l)
 	forward := httputil.NewSingleHostReverseProxy(to)
 	forward.ModifyResponse = func(r *http.Response) error {
 		if l.inject == "" || !strings.HasPrefix(r.Header.Get("Content-Type"), "text/html") || r.Request.Method != http.MethodGet {
@@ -315,8 +317,7 @@ func (w *tab) answerTwo() {
 func TestSendingThroughABadLine(t *testing.T) {
 	chromium(t)
 	e := start(t, options{})
-	l := lineTo(e)
-	l.moods = []string{"refuse", "swallow", "portal", "busy"}
+	l := lineTo(e, func(l *line) { l.moods = []string{"refuse", "swallow", "portal", "busy"} })
 	w := phone(t, e, l.URL)
 	w.answerTwo()
 	w.click(".send button")
@@ -568,9 +569,7 @@ func TestOldBrowser(t *testing.T) {
 		t.Skip("no old browser: set SIPAS_TEST_OLD_CHROMIUM to a Chrome 69")
 	}
 	e := start(t, options{})
-	l := lineTo(e)
-	l.moods = []string{"swallow"}
-	l.inject = `(function () {
+	const driver = `(function () {
 		var problems = [navigator.userAgent.replace(/.*Chrome.([0-9]+).*/, "Chrome $1")];
 		window.onerror = function (message) { problems.push(message) };
 		function button(name) { return document.querySelector("[data-do=" + name + "]") }
@@ -598,6 +597,7 @@ func TestOldBrowser(t *testing.T) {
 		];
 		setInterval(function () { if (todo.length && todo[0][0]()) todo.shift()[1]() }, 30);
 	})();`
+	l := lineTo(e, func(l *line) { l.moods, l.inject = []string{"swallow"}, driver })
 	var output bytes.Buffer
 	c := exec.CommandContext(t.Context(), program, "--headless", "--no-sandbox", "--disable-gpu", "--single-process", "--no-zygote", "--remote-debugging-port=0",
 		"--user-data-dir="+t.TempDir(), l.URL+"/s/"+testDesk+"?lang=vi")
@@ -675,8 +675,7 @@ func TestSlipInTheBrowser(t *testing.T) {
 func TestSlowScript(t *testing.T) {
 	chromium(t)
 	e := start(t, options{})
-	l := lineTo(e)
-	l.slow = 1500 * time.Millisecond
+	l := lineTo(e, func(l *line) { l.slow = 1500 * time.Millisecond })
 	own := *e
 	own.t = t
 	w := browse(t, &own, chromedp.EmulateViewport(390, 844))

@@ -15,6 +15,18 @@ import (
 const (
 	limitBurst = 600
 	limitRate  = 10 // a second
+	// limitFriendly is how many more are answered with a page that has what was
+	// typed; a flood beyond them must cost as little as can be.
+	limitFriendly = 60
+)
+
+// verdict is what a limiter says of one request.
+type verdict uint8
+
+const (
+	allowed verdict = iota
+	friendly
+	curt
 )
 
 // maxBuckets bounds the memory of a limiter, some 100 bytes an address.
@@ -34,9 +46,9 @@ type bucket struct {
 	at   time.Time
 }
 
-// take reports whether an address may send one more at a time. Where more
-// addresses are busy than are counted, new ones may.
-func (l *limiter) take(from netip.Addr, now time.Time) bool {
+// take says whether an address may send one more at a time, and how it is refused.
+// Where more addresses are busy than are counted, new ones may.
+func (l *limiter) take(from netip.Addr, now time.Time) verdict {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b, known := l.buckets[from]
@@ -45,7 +57,7 @@ func (l *limiter) take(from netip.Addr, now time.Time) bool {
 			l.buckets = map[netip.Addr]bucket{}
 		}
 		if len(l.buckets) >= maxBuckets && !l.sweep(now) {
-			return true
+			return allowed
 		}
 		b = bucket{limitBurst, now}
 	}
@@ -53,12 +65,16 @@ func (l *limiter) take(from netip.Addr, now time.Time) bool {
 		b.left = min(limitBurst, b.left+limitRate*now.Sub(b.at).Seconds())
 		b.at = now
 	}
-	allowed := b.left >= 1
-	if allowed {
+	v := curt
+	if b.left > -limitFriendly {
+		v = friendly
+		if b.left >= 1 {
+			v = allowed
+		}
 		b.left--
 	}
 	l.buckets[from] = b
-	return allowed
+	return v
 }
 
 // sweep forgets addresses that have been quiet for long enough, at most once a
@@ -69,7 +85,7 @@ func (l *limiter) sweep(now time.Time) bool {
 	}
 	l.swept = now
 	for from, b := range l.buckets {
-		if now.Sub(b.at) >= limitBurst/limitRate*time.Second {
+		if now.Sub(b.at) >= (limitBurst+limitFriendly)/limitRate*time.Second {
 			delete(l.buckets, from)
 		}
 	}

@@ -66,19 +66,16 @@ func (s *Server) run(r *request) (err error) {
 	defer cancel()
 	r.context = ctx
 	if r.route.limited && r.token == nil {
-		if from, known := s.caller(r); known && !s.limiter.take(from, s.cfg.Now()) {
-			return s.tooMany(r)
+		if from, known := s.caller(r); known {
+			switch v := s.limiter.take(from, s.cfg.Now()); {
+			case v == friendly && r.route.over != nil:
+				return r.route.over(r)
+			case v != allowed:
+				return fail(codeTooManyRequests)
+			}
 		}
 	}
 	return r.route.handler(r)
-}
-
-// tooMany answers an address that sends more than people can.
-func (s *Server) tooMany(r *request) error {
-	if r.route.over != nil {
-		return r.route.over(r)
-	}
-	return fail(codeTooManyRequests)
 }
 
 // errWaiting is why a request fails while there is no store yet.

@@ -64,7 +64,7 @@ type route struct {
 	// citizen routes stay when only the form is served.
 	citizen bool
 	// limited routes take only so much from one address without a token; over is
-	// what it gets then, nil an error.
+	// what it gets at first, nil an error.
 	limited bool
 	over    func(*request) error
 	// early routes answer before there is a store.
