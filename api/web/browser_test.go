@@ -58,7 +58,7 @@ func browse(t *testing.T, e *env, settings ...chromedp.Action[chromedp.Void]) *t
 	t.Cleanup(stop)
 	ctx, cancel := chromedp.NewContext(allocator)
 	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 60*time.Second)
+	ctx, cancel = context.WithTimeout(ctx, 4*time.Minute)
 	t.Cleanup(cancel)
 	w := &tab{env: e, ctx: ctx}
 	w.do(call0(logdomain.Enable))

@@ -125,7 +125,7 @@ func (l *line) count() int {
 // is waits until a script expression is true.
 func (w *tab) is(expression string) {
 	w.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		yes, err := chromedp.Run(w.ctx, chromedp.Evaluate[bool](expression))
 		if err == nil && yes {
 			return
