@@ -87,6 +87,9 @@ type Counts struct {
 	// OtherChannels are valid but came by a channel that the report is not
 	// about.
 	OtherChannels int `json:"other_channels"`
+	// Late answers of tablets were given while the round ran and came after its last
+	// day.
+	Late int `json:"late"`
 	// Unreadable answers of the round are stored but in no figure: they do not
 	// fit the round's documents. The log says why.
 	Unreadable int            `json:"unreadable"`

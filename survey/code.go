@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"fmt"
+	"io"
 	"strings"
 )
 
@@ -40,6 +41,23 @@ func ReceiptHash(receipt string) ([]byte, error) {
 func DeskCode(seed string) string {
 	sum := sha256.Sum256([]byte("desk " + seed))
 	return encode(sum[:], 5)
+}
+
+// NewCode returns n random characters and a check character, for people to read
+// and type once.
+func NewCode(n int, random io.Reader) (string, error) {
+	b := make([]byte, (5*n+7)/8)
+	if _, err := io.ReadFull(random, b); err != nil {
+		return "", fmt.Errorf("make a code: %w", err)
+	}
+	return encode(b, n), nil
+}
+
+// ReadCode reads what NewCode(n, …) made as a person types it; false for what
+// cannot be one.
+func ReadCode(typed string, n int) (string, bool) {
+	s := normalise(typed)
+	return s, len(s) == n+1 && checkCharacter(s[:n]) == s[n]
 }
 
 // NormaliseDeskCode reads a desk code as a person types it: small letters,

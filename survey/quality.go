@@ -30,6 +30,9 @@ const (
 	FlagUnstamped
 	// FlagTrap: a field was filled in that people do not see.
 	FlagTrap
+	// FlagClock: a tablet gave it while its clock was not known to be right; the day
+	// is that of what is known before and after, see package kiosk.
+	FlagClock
 )
 
 // DerivedFlags follow from other answers of the desk. They come and go with
@@ -54,7 +57,7 @@ var flagNames = []struct {
 }{
 	{FlagStraightLine, "straight_line"}, {FlagOutsideHours, "outside_hours"}, {FlagSpeeding, "speeding"},
 	{FlagBurst, "burst"}, {FlagDuplicatePattern, "duplicate_pattern"},
-	{FlagUnstamped, "unstamped"}, {FlagTrap, "trap"},
+	{FlagUnstamped, "unstamped"}, {FlagTrap, "trap"}, {FlagClock, "clock_unsure"},
 }
 
 // Names lists the names of the set flags.
@@ -87,7 +90,7 @@ next:
 
 // QualityFlags applies the rules stated at the flags to an answer with its
 // door and answer time: all that is stored with it but what only the door saw:
-// FlagSpeeding, FlagUnstamped and FlagTrap.
+// FlagSpeeding, FlagUnstamped, FlagTrap and FlagClock.
 func QualityFlags(r *Response) Flags {
 	var f Flags
 	if n := r.Answers.Levels(); n >= PatternLevels {

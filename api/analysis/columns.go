@@ -49,6 +49,8 @@ type columns struct {
 type place struct {
 	unit, desk, field, filing, channel, door, flags string
 	valid, excluded                                 bool
+	// late: a tablet gave it while the round ran, and it came after its last day.
+	late bool
 	// derived flags follow from other answers; flags has the names of those that
 	// are stored.
 	derived survey.Flags
@@ -283,7 +285,7 @@ func (col *columns) exclude(id survey.ID, excluded bool) {
 // place numbers the place of a response. Millions of responses have few
 // thousand places: the key is written into a buffer that is used again.
 func (col *columns) place(r store.Record, valid, excluded bool) uint32 {
-	p := place{r.Unit(), r.Desk(), r.Field(), r.Filing(), r.Channel(), r.Door(), r.Flags(), valid, excluded, 0}
+	p := place{r.Unit(), r.Desk(), r.Field(), r.Filing(), r.Channel(), r.Door(), r.Flags(), valid, excluded, col.late(r), 0}
 	col.key = p.key(col.key[:0])
 	return col.placeNumber(col.key, func() place {
 		// The record's strings share memory with its whole page.
@@ -292,6 +294,16 @@ func (col *columns) place(r store.Record, valid, excluded bool) uint32 {
 		}
 		return p
 	})
+}
+
+// late reports whether an answer came after the last day of the round, from a tablet
+// that had no network.
+func (col *columns) late(r store.Record) bool {
+	if r.Channel() != string(survey.ChannelKiosk) {
+		return false
+	}
+	at, err := col.moment(r.Received())
+	return err == nil && at.day > survey.DayNumber(col.round.Last.Start())
 }
 
 // key appends a text that is different for every place.
@@ -305,6 +317,9 @@ func (p *place) key(to []byte) []byte {
 	}
 	if p.excluded {
 		state |= 2
+	}
+	if p.late {
+		state |= 4
 	}
 	return append(to, state, byte(p.derived))
 }
@@ -359,11 +374,11 @@ func (col *columns) stratum(name string) uint32 {
 }
 
 // renew takes up changes of the round's document. It reports false when what
-// columns are made of has changed (instrument version, form, design, the rule
-// of validity): the answers must then be read again.
+// columns are made of has changed (instrument version, form, design, last day, the
+// rule of validity): the answers must then be read again.
 func (col *columns) renew(c *survey.Catalogue) bool {
 	r, old := c.Rounds[col.round.ID], col.round
-	if r == nil || r.Instrument != old.Instrument || r.Version != old.Version || r.Form != old.Form || r.Design != old.Design || r.ValidShare() != old.ValidShare() {
+	if r == nil || r.Instrument != old.Instrument || r.Version != old.Version || r.Form != old.Form || r.Design != old.Design || r.Last != old.Last || r.ValidShare() != old.ValidShare() {
 		return false
 	}
 	col.round = r

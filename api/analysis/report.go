@@ -171,6 +171,9 @@ func (w *writer) counts() stats.Counts {
 		c.Received += n
 		c.ByChannel[p.channel] += n
 		c.ByDoor[p.door] += n
+		if p.late {
+			c.Late += n
+		}
 		if names := p.flagNames(); len(names) > 0 {
 			c.Flagged += n
 			for _, name := range names {

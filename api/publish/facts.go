@@ -84,7 +84,7 @@ type tally struct {
 
 func countsOf(c *stats.Counts, lang string) []tally {
 	list := []tally{{"received", "", c.Received}, {"counted", "", c.Counted}, {"invalid", "", c.Invalid},
-		{"excluded", "", c.Excluded}, {"flagged", "", c.Flagged}, {"other_channels", "", c.OtherChannels}, {"unreadable", "", c.Unreadable}}
+		{"excluded", "", c.Excluded}, {"flagged", "", c.Flagged}, {"other_channels", "", c.OtherChannels}, {"late", "", c.Late}, {"unreadable", "", c.Unreadable}}
 	if c.SlipsIssued != nil {
 		list = append(list, tally{"slips_issued", "", *c.SlipsIssued}, tally{"slips_returned", "", *c.SlipsReturned})
 	}
@@ -161,6 +161,7 @@ var factTexts = map[string]survey.Text{
 	"other_channels":          {"vi": "Hình thức khác", "en": "Other channels"},
 	"slips_issued":            {"vi": "Phiếu hẹn đã phát mã", "en": "Slips issued"},
 	"slips_returned":          {"vi": "Trả lời kèm mã phiếu hẹn", "en": "Slips returned"},
+	"late":                    {"vi": "Máy tính bảng gửi sau khi đợt kết thúc", "en": "Sent by tablets after the end of the round"},
 	"unreadable":              {"vi": "Không đọc được", "en": "Unreadable"},
 }
 
@@ -177,6 +178,7 @@ var answerTexts = map[string]survey.Text{
 	"by_door.staff":             {"vi": "Cán bộ nhập", "en": "Entered by staff"},
 	"by_flag.straight_line":     {"vi": "Trả lời cùng một mức", "en": "All at one level"},
 	"by_flag.outside_hours":     {"vi": "Ngoài giờ", "en": "Outside hours"},
+	"by_flag.clock_unsure":      {"vi": "Đồng hồ máy tính bảng chưa được kiểm chứng", "en": "Tablet clock not verified"},
 	"by_flag.unstamped":         {"vi": "Không gửi từ phiếu mở trong ngày", "en": "Not sent from a form opened that day"},
 	"by_flag.trap":              {"vi": "Điền vào ô mà người không nhìn thấy", "en": "Filled in a field that people do not see"},
 	"by_flag.speeding":          {"vi": "Trả lời quá nhanh", "en": "Faster than one can read"},

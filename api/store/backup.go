@@ -32,7 +32,8 @@ import (
 //     a frame; then the ids that were erased, so that whatever is withdrawn while
 //     the backup runs is among them
 //   - the staff documents, read after the answers so that the round of each is
-//     there: by set, then by id. The set of tokens is one of them
+//     there: by set, then by id. The set of tokens is one of them. What is known of
+//     tablets was read before the answers
 //   - footer: what was written, and the SHA-256 of all lines before
 //
 // A file without a footer was cut, and is no backup.
@@ -293,18 +294,24 @@ const macText = 44
 func (b *backupWriter) write(fingerprint string) error {
 	s := &b.summary
 	err := b.frame(frame{Header: &backupHeader{Format: backupFormat, ID: s.ID, Program: s.Program, Made: s.Made, Fingerprint: fingerprint}})
-	for _, log := range knownLogs() {
-		if err == nil {
-			err = b.log(log)
-		}
-	}
 	if err != nil {
 		return err
+	}
+	// Whatever a tablet's numbers say is received must be among the answers.
+	contacts, _, err := b.engine.List(b.ctx, setContacts)
+	if err != nil {
+		return err
+	}
+	for _, log := range knownLogs() {
+		if err := b.log(log); err != nil {
+			return err
+		}
 	}
 	sets, err := b.readSets()
 	if err != nil {
 		return err
 	}
+	sets[setContacts] = contacts
 	for _, set := range slices.Sorted(maps.Keys(sets)) {
 		if err := b.set(set, sets[set]); err != nil {
 			return err

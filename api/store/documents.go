@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"sipas/kiosk"
 	"sipas/survey"
 )
 
@@ -26,19 +27,20 @@ const (
 	setPopulations = "populations"
 	setTokens      = "tokens"
 	setSignOuts    = "signouts"
+	setDevices     = "devices"
 )
 
 func knownSets() iter.Seq[string] {
-	return slices.Values([]string{setInstruments, setFields, setProcedures, setUnits, setDesks, setRounds, setPopulations, setTokens, setSignOuts})
+	return slices.Values([]string{setInstruments, setFields, setProcedures, setUnits, setDesks, setRounds, setPopulations, setTokens, setSignOuts, setDevices})
 }
 
 // isAccess tells the sets that say who may come in from those that describe the
 // survey.
-func isAccess(set string) bool { return set == setTokens || set == setSignOuts }
+func isAccess(set string) bool { return set == setTokens || set == setSignOuts || set == setDevices }
 
 // knownLogs lists the logs of a store: whatever goes through all of it, a copy
 // or a backup, goes through these and the sets of [Engine.SetRevisions].
-func knownLogs() []*Log { return []*Log{responseLog, exclusionLog, slipLog} }
+func knownLogs() []*Log { return []*Log{responseLog, exclusionLog, slipLog, quarantineLog} }
 
 // documentSets holds the stored documents by set.
 type documentSets map[string][]Document
@@ -73,7 +75,17 @@ func (d documentSets) access() (access, error) {
 	if err != nil {
 		return access{}, err
 	}
-	a := access{tokens: map[string]Token{}, signedOut: map[string]bool{}}
+	devices, err := decodeSet[kiosk.Device](d, setDevices)
+	if err != nil {
+		return access{}, err
+	}
+	a := access{tokens: map[string]Token{}, signedOut: map[string]bool{}, devices: map[string]*kiosk.Device{}, tablets: map[string]*kiosk.Device{}}
+	for i := range devices {
+		a.devices[devices[i].ID] = &devices[i]
+		if key := devices[i].Key; key != "" {
+			a.tablets[key] = &devices[i]
+		}
+	}
 	for _, t := range tokens {
 		a.tokens[t.Hash] = t
 	}

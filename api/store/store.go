@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"sipas/kiosk"
 	"sipas/survey"
 )
 
@@ -18,7 +19,7 @@ import (
 // by another one, so that a revocation holds everywhere within two seconds.
 const pollEvery = time.Second
 
-// accessEvery is how often tokens and sign-outs are read also when their
+// accessEvery is how often tokens, sign-outs and devices are read also when their
 // revision did not change. A server that dies in the middle of a change, just
 // when another one overtakes it, leaves one that no revision shows.
 const accessEvery = 30 * time.Second
@@ -58,8 +59,10 @@ type View struct {
 
 // access says who may come in.
 type access struct {
-	tokens    map[string]Token // by hash
-	signedOut map[string]bool  // sessions, by hash
+	tokens    map[string]Token         // by hash
+	signedOut map[string]bool          // sessions, by hash
+	devices   map[string]*kiosk.Device // by id
+	tablets   map[string]*kiosk.Device // those with a key, by its hash
 }
 
 // Open starts a Store on an engine: it loads the staff documents and from then

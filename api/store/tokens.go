@@ -39,6 +39,8 @@ const (
 	RightBackup Right = "backup"
 	// RightRestore: write what a backup of this installation holds, tokens included.
 	RightRestore Right = "restore"
+	// RightTablet is that of a paired tablet, by its own key; no token can have it.
+	RightTablet Right = "tablet"
 )
 
 // Rights lists all rights that a token can have.

@@ -7,6 +7,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"sipas/api/store"
+	"sipas/kiosk"
 )
 
 // authorise finds out who calls and whether the route is for them.
@@ -20,6 +21,20 @@ func (s *Server) authorise(r *request) error {
 			return fail(codeSignInRequired)
 		}
 		r.token = &token
+	case tablet:
+		device, key := s.bearerTablet(&r.Request().Header)
+		if device == nil {
+			token, err := s.bearerToken(&r.Request().Header)
+			switch {
+			case err != nil:
+				return err
+			case token == nil:
+				return fail(codeTokenRequired)
+			}
+			return fail(codeRightMissing)
+		}
+		r.tablet, r.tabletKey = device, key
+		return nil
 	case optional, bearer:
 		token, err := s.bearerToken(&r.Request().Header)
 		if err != nil {
@@ -56,4 +71,15 @@ func (s *Server) bearerToken(h *fasthttp.RequestHeader) (*store.Token, error) {
 		return nil, fail(codeTokenUnknown)
 	}
 	return &token, nil
+}
+
+// bearerTablet finds the tablet whose key the Authorization header has, revoked or
+// not, and the hash of that key; nil without one.
+func (s *Server) bearerTablet(h *fasthttp.RequestHeader) (*kiosk.Device, []byte) {
+	scheme, text, _ := strings.Cut(string(h.Peek(fiber.HeaderAuthorization)), " ")
+	key, ok := kiosk.ReadKey(strings.TrimSpace(text))
+	if !ok || !strings.EqualFold(scheme, "Bearer") {
+		return nil, nil
+	}
+	return s.store.View().Tablet(key), key
 }

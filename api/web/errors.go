@@ -11,6 +11,7 @@ import (
 
 	"sipas/api/analysis"
 	"sipas/api/store"
+	"sipas/kiosk"
 	"sipas/survey"
 )
 
@@ -48,6 +49,10 @@ const (
 	codeNotEmpty        survey.Code = "store_not_empty"
 	codeUnfinished      survey.Code = "store_unfinished"
 	codeSignedOutHere   survey.Code = "signed_out_here_only"
+	codePairing         survey.Code = "pairing_unknown"
+	codeBatch           survey.Code = "batch_invalid"
+	codeExport          survey.Code = "export_invalid"
+	codeRevoked         survey.Code = "device_revoked"
 )
 
 // statuses is the one map from error code to HTTP status. Codes of fields do
@@ -55,14 +60,14 @@ const (
 var statuses = map[survey.Code]int{
 	codeBadRequest: 400, codeEmptyBody: 400, codeMalformedJSON: 400, codeTrailing: 400, codeRepeatedKey: 400, codeBodyUTF8: 400,
 	codeTokenRequired: 401, codeTokenUnknown: 401, codeTicketInvalid: 401, codeSignInRequired: 401,
-	codeRightMissing: 403,
-	codeNotFound:     404, survey.CodeDeskUnknown: 404, survey.CodeRoundUnknown: 404,
+	codeRightMissing: 403, codeRevoked: 403,
+	codeNotFound: 404, codePairing: 404, survey.CodeDeskUnknown: 404, survey.CodeRoundUnknown: 404,
 	codeMethod:  405,
 	codeTimeout: 408,
 	codeStale:   409, codeNotEmpty: 409, codeUnfinished: 409, codeVerifying: 409,
 	codeTooLarge: 413, codeTooMany: 413,
 	codeContentType: 415,
-	codeInvalid:     422, codeBackupInvalid: 422, codeBackupForeign: 422, codeBackupNewer: 422,
+	codeInvalid:     422, codeBackupInvalid: 422, codeBackupForeign: 422, codeBackupNewer: 422, codeBatch: 422, codeExport: 422,
 	codeTooManyRequests: 429,
 	codeHeaderTooLarge:  431,
 	codeInternal:        500,
@@ -113,6 +118,12 @@ func failureOf(err error) *failure {
 		return &failure{code: codeInvalid, fields: invalid.Fields}
 	case errors.As(err, &loading):
 		return &failure{code: codeLoading, done: loading.Done, total: loading.Total}
+	case errors.Is(err, store.ErrPairing):
+		return &failure{code: codePairing}
+	case errors.Is(err, kiosk.ErrExport):
+		return &failure{code: codeExport, cause: err}
+	case errors.Is(err, kiosk.ErrBatch):
+		return &failure{code: codeBatch, cause: err}
 	case errors.Is(err, store.ErrStale):
 		return &failure{code: codeStale, cause: err}
 	case errors.Is(err, store.ErrNotFound):

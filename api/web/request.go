@@ -14,6 +14,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 
 	"sipas/api/store"
+	"sipas/kiosk"
 )
 
 // request is one request on its way through a handler.
@@ -25,8 +26,11 @@ type request struct {
 	context context.Context
 	// token of the caller, nil without one.
 	token *store.Token
-	id    string
-	lang  string
+	// tablet is the caller on its routes, tabletKey the hash of its key.
+	tablet    *kiosk.Device
+	tabletKey []byte
+	id        string
+	lang      string
 }
 
 // serve is the way of every request to its handler and back: id, headers,
@@ -115,7 +119,7 @@ func (s *Server) logAccess(r *request, started time.Time) {
 	}
 	now := time.Now()
 	took := now.Sub(started).Round(time.Millisecond)
-	coarse := r.route.citizen || r.route.access == optional
+	coarse := r.route.citizen || r.route.access == optional || r.route.access == tablet
 	if coarse {
 		now = now.Truncate(time.Second)
 	}

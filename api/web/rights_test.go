@@ -17,7 +17,7 @@ func address(s *Server, rt route) string {
 	if rt.pattern == "/sound/{file}" {
 		return "/sound/" + testSound
 	}
-	path := strings.NewReplacer("{desk}", testDesk, "{unit}", "u1", "{round}", testRound, "{file}", strings.TrimPrefix(s.assets.addresses["report.css"], "/static/")).Replace(rt.pattern)
+	path := strings.NewReplacer("{desk}", testDesk, "{unit}", "u1", "{round}", testRound, "{device}", "NONE", "{file}", strings.TrimPrefix(s.assets.addresses["report.css"], "/static/")).Replace(rt.pattern)
 	if strings.Contains(path, "{") {
 		panic(path)
 	}

@@ -23,6 +23,10 @@ const (
 	// restoreBody fits the staff documents of a backup, which must come at once.
 	// Answers come in much smaller parts.
 	restoreBody = 32 << 20
+	// syncBody fits a batch of a tablet: 200 sealed answers with comments.
+	syncBody = 4 << 20
+	// exportBody fits what a tablet exports: 20,000 answers, in base64 twice.
+	exportBody = 64 << 20
 )
 
 // access says how a route learns who calls.
@@ -37,6 +41,8 @@ const (
 	bearer
 	// session routes are pages for a signed-in reader.
 	session
+	// tablet routes need the key of a paired tablet as bearer token.
+	tablet
 )
 
 // Content types of request bodies.
@@ -136,6 +142,18 @@ func (s *Server) table() []route {
 		{method: put, path: "/api/v1/documents", access: bearer, rights: rights{store.RightStaff}, timeout: bulk, body: documentsBody, accepts: typeJSON, handler: s.putDocuments},
 		{method: get, path: "/api/v1/exclusions", access: bearer, rights: rights{store.RightStaff, store.RightExport}, timeout: slow, handler: s.getExclusions},
 		{method: post, path: "/api/v1/exclusions", access: bearer, rights: rights{store.RightStaff}, timeout: quick, body: smallBody, accepts: typeJSON, handler: s.postExclusion},
+		{method: post, path: "/api/v1/kiosk/enrol", timeout: quick, body: smallBody, accepts: typeJSON, limited: true, handler: s.enrol},
+		{method: post, path: "/api/v1/kiosk/sync", access: tablet, rights: rights{store.RightTablet}, timeout: slow, body: syncBody, accepts: typeJSON, handler: s.sync},
+		{method: get, path: "/api/v1/kiosk/bundle", access: tablet, rights: rights{store.RightTablet}, timeout: quick, handler: s.bundle},
+		{method: post, path: "/api/v1/kiosk/exports", access: bearer, rights: rights{store.RightStaff}, timeout: bulk, body: exportBody, accepts: typeJSON, handler: s.postKioskExport},
+		{method: post, path: "/api/v1/kiosk/covered", access: bearer, rights: rights{store.RightBackup}, timeout: slow, body: documentsBody, accepts: typeJSON, handler: s.postCovered},
+		{method: get, path: "/api/v1/devices", access: bearer, rights: rights{store.RightStaff}, timeout: quick, handler: s.listDevices},
+		{method: post, path: "/api/v1/devices", access: bearer, rights: rights{store.RightStaff}, timeout: quick, body: smallBody, accepts: typeJSON, handler: s.postDevice},
+		{method: post, path: "/api/v1/devices/:device", access: bearer, rights: rights{store.RightStaff}, timeout: quick, body: smallBody, accepts: typeJSON, handler: s.changeDevice},
+		{method: post, path: "/api/v1/devices/:device/pairing", access: bearer, rights: rights{store.RightStaff}, timeout: quick, body: smallBody, handler: s.pairDevice},
+		{method: post, path: "/api/v1/devices/:device/revoke", access: bearer, rights: rights{store.RightStaff}, timeout: quick, body: smallBody, handler: s.revokeDevice},
+		{method: get, path: "/api/v1/quarantine", access: bearer, rights: rights{store.RightStaff}, timeout: slow, handler: s.getQuarantine},
+		{method: post, path: "/api/v1/quarantine/retry", access: bearer, rights: rights{store.RightStaff}, timeout: bulk, body: smallBody, handler: s.retryQuarantine},
 		{method: get, path: "/api/v1/backup", access: bearer, rights: rights{store.RightBackup}, timeout: slow, handler: s.getBackup},
 		{method: post, path: "/api/v1/restore", access: bearer, rights: rights{store.RightRestore}, timeout: bulk, body: restoreBody, accepts: typeText, handler: s.postRestore},
 		{method: get, path: "/api/v1/status", access: bearer, rights: rights{store.RightStaff, store.RightFull}, timeout: slow, handler: s.status},
@@ -183,7 +201,11 @@ func (s *Server) requestConfig(h *fasthttp.RequestHeader) fasthttp.RequestConfig
 	if rt == nil {
 		return small
 	}
-	if token, err := s.bearerToken(h); err != nil || token == nil || !allows(*token, rt.rights) {
+	if rt.access == tablet {
+		if device, _ := s.bearerTablet(h); device == nil {
+			return small
+		}
+	} else if token, err := s.bearerToken(h); err != nil || token == nil || !allows(*token, rt.rights) {
 		return small
 	}
 	return fasthttp.RequestConfig{MaxRequestBodySize: rt.body, ReadTimeout: 2 * time.Minute}

@@ -18,6 +18,7 @@ import (
 
 	"sipas/api/analysis"
 	"sipas/api/store"
+	"sipas/kiosk"
 	"sipas/stats"
 )
 
@@ -82,10 +83,12 @@ type Server struct {
 	limiter limiter
 	boards  boards
 	blanks  blankForms
+	bundles bundles
 	// backups holds a token for each backup that is being streamed.
 	backups chan struct{}
 
 	ticketKey, sessionKey, importKey, stampKey, slipKey []byte
+	sealKey                                             *kiosk.SealKey
 }
 
 // How long a connection may take. Handlers have their own timeouts in the
@@ -158,6 +161,11 @@ func (s *Server) Open(st *store.Store, reports Reports) {
 	s.store, s.reports = st, reports
 	s.ticketKey, s.sessionKey, s.importKey, s.stampKey = st.Key("sign-in ticket"), st.Key("session"), st.Key("import"), st.Key("form stamp")
 	s.slipKey = st.Key("slip")
+	sealKey, err := kiosk.NewSealKey(st.Key("kiosk seal"))
+	if err != nil {
+		panic(err) // in one of 2^256 installations
+	}
+	s.sealKey = sealKey
 	s.open.Store(true)
 }
 

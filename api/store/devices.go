@@ -1,0 +1,135 @@
+package store
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"sipas/kiosk"
+	"sipas/survey"
+)
+
+// Devices lists all tablets by name.
+func (v *View) Devices() []*kiosk.Device {
+	return slices.SortedFunc(maps.Values(v.devices), func(a, b *kiosk.Device) int {
+		return strings.Compare(a.Name+"\x00"+a.ID, b.Name+"\x00"+b.ID)
+	})
+}
+
+// Device finds a tablet by its id, nil where there is none. It must not be changed.
+func (v *View) Device(id string) *kiosk.Device { return v.devices[id] }
+
+// Tablet finds the tablet whose key has this hash, revoked or not; nil where there is
+// none. It must not be changed.
+func (v *View) Tablet(keyHash []byte) *kiosk.Device { return v.tablets[hex.EncodeToString(keyHash)] }
+
+// PairingHash is what is kept of a pairing code.
+func (s *Store) PairingHash(code string) string {
+	mac := hmac.New(sha256.New, s.Key("pairing"))
+	mac.Write([]byte(code))
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+// AddDevice makes a tablet at a desk. The error is a [*survey.Error] for a name or
+// desk that cannot be.
+func (s *Store) AddDevice(ctx context.Context, name, desk string, now time.Time, random io.Reader) (kiosk.Device, error) {
+	for tries := 0; ; tries++ {
+		d, err := kiosk.NewDevice(name, desk, now, random)
+		if err == nil {
+			err = s.checkDesk(desk)
+		}
+		if err != nil {
+			return d, err
+		}
+		err = s.putDevice(ctx, d, 0)
+		if !errors.Is(err, ErrStale) || tries == 10 { // an id that is taken
+			return d, err
+		}
+	}
+}
+
+func (s *Store) checkDesk(desk string) error {
+	if s.View().Desks[desk] == nil {
+		return &survey.Error{Fields: []survey.FieldError{{Field: "desk", Code: survey.CodeDeskUnknown}}}
+	}
+	return nil
+}
+
+// ChangeDevice lets change make changes to the newest state of a tablet and stores
+// them, on every server within two seconds. ErrNotFound for an unknown one, the error
+// of change, or a [*survey.Error] for what cannot be.
+func (s *Store) ChangeDevice(ctx context.Context, id string, change func(*kiosk.Device) error) (kiosk.Device, error) {
+	for tries := 0; ; tries++ {
+		doc, err := s.engine.Get(ctx, setDevices, id)
+		if err != nil {
+			return kiosk.Device{}, err
+		}
+		var d kiosk.Device
+		if err := json.Unmarshal(doc.Body, &d); err != nil {
+			return d, fmt.Errorf("%w: %s/%s: %w", ErrCorrupt, setDevices, id, err)
+		}
+		desk := d.Desk()
+		if err := change(&d); err != nil {
+			return d, err
+		}
+		if err := d.Check(); err != nil {
+			return d, err
+		}
+		if d.Desk() != desk {
+			if err := s.checkDesk(d.Desk()); err != nil {
+				return d, err
+			}
+		}
+		err = s.putDevice(ctx, d, doc.Revision)
+		if !errors.Is(err, ErrStale) || tries == 10 {
+			return d, err
+		}
+	}
+}
+
+func (s *Store) putDevice(ctx context.Context, d kiosk.Device, revision int64) error {
+	body, err := json.Marshal(d)
+	if err != nil {
+		return err
+	}
+	if _, err := s.engine.Put(ctx, setDevices, Document{ID: d.ID, Revision: revision, Body: body}); err != nil {
+		return fmt.Errorf("store tablet %s: %w", d.ID, err)
+	}
+	return s.Refresh(ctx)
+}
+
+// ErrPairing: no tablet waits for this code.
+var ErrPairing = errors.New("store: pairing code unknown, used or over")
+
+// PairDevice gives a tablet's key, by its hash in hexadecimal digits, to the device
+// whose pairing code it has: [kiosk.Device.Pair]. ErrPairing where that cannot be.
+func (s *Store) PairDevice(ctx context.Context, code, keyHash string, now time.Time) (kiosk.Device, error) {
+	if err := s.Refresh(ctx); err != nil { // the code was perhaps made at another server just now
+		return kiosk.Device{}, err
+	}
+	hash, view := s.PairingHash(code), s.View()
+	if d := view.tablets[keyHash]; d != nil && (d.Pairing == nil || d.Pairing.Code != hash) {
+		return kiosk.Device{}, ErrPairing // a key is that of one device
+	}
+	for id, d := range view.devices {
+		if d.Pairing == nil || d.Pairing.Code != hash {
+			continue
+		}
+		return s.ChangeDevice(ctx, id, func(d *kiosk.Device) error {
+			if !d.Pair(hash, keyHash, now) {
+				return ErrPairing
+			}
+			return nil
+		})
+	}
+	return kiosk.Device{}, ErrPairing
+}

@@ -1,0 +1,281 @@
+package web
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"sipas/api/store"
+	"sipas/kiosk"
+	"sipas/survey"
+)
+
+// enrolment is what a tablet says that staff gave a pairing code.
+type enrolment struct {
+	Code string `json:"code"`
+	// KeySHA256 is the hash of the key that the tablet made for itself, in hexadecimal
+	// digits; the key comes with its requests and is kept nowhere.
+	KeySHA256 string `json:"key_sha256"`
+}
+
+// enrolled tells a tablet who it is.
+type enrolled struct {
+	Device string `json:"device"`
+	Name   string `json:"name"`
+	Desk   string `json:"desk"`
+}
+
+// enrol pairs a tablet. One that asks again because the answer was lost gets it again.
+func (s *Server) enrol(r *request) error {
+	var e enrolment
+	if err := decode(r.Request().Body(), &e); err != nil {
+		return err
+	}
+	if _, ok := kiosk.ReadKeyHash(e.KeySHA256); !ok {
+		return &survey.Error{Fields: []survey.FieldError{{Field: "key_sha256", Code: survey.CodeInvalid}}}
+	}
+	code, ok := kiosk.ReadPairingCode(e.Code)
+	if !ok {
+		return fail(codePairing)
+	}
+	d, err := s.store.PairDevice(r.context, code, e.KeySHA256, s.cfg.Now())
+	if err != nil {
+		return err
+	}
+	return r.send(fiber.StatusOK, enrolled{d.ID, d.Name, d.Desk()})
+}
+
+// send answers with a value as JSON.
+func (r *request) send(status int, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	r.sendJSON(status, body)
+	return nil
+}
+
+// syncAnswer is what a tablet is told. It acts on none of it without the signature
+// that stands beside it: signedAnswer.
+type syncAnswer struct {
+	Nonce string `json:"nonce"`
+	// Time is the true time in Unix milliseconds.
+	Time    int64  `json:"time"`
+	Revoked bool   `json:"revoked"`
+	Name    string `json:"name"`
+	Desk    string `json:"desk"`
+	Message string `json:"message"`
+	// Receipts of the answers of the batch; one without failed, and is to be sent again.
+	Receipts []syncReceipt `json:"receipts"`
+	// Received are the numbers of the epoch that the server has: whatever else the tablet
+	// keeps is to be sent again. Covered ones may be forgotten.
+	Received kiosk.Numbers `json:"received"`
+	Covered  kiosk.Numbers `json:"covered"`
+	// Bundle names the survey that the tablet should show.
+	Bundle string `json:"bundle"`
+}
+
+type syncReceipt struct {
+	N       int64         `json:"n"`
+	Outcome kiosk.Outcome `json:"outcome"`
+	Receipt string        `json:"receipt"`
+}
+
+type signedAnswer struct {
+	// Answer is the text of a syncAnswer, MAC its signature: kiosk.SignAnswer.
+	Answer string `json:"answer"`
+	MAC    string `json:"mac"`
+}
+
+// sync takes a batch of a tablet: its answers, each with a receipt once it is durable,
+// and what it tells of itself. The same batch may come any number of times.
+func (s *Server) sync(r *request) error {
+	batch, err := kiosk.ReadBatch(r.Request().Body(), kiosk.MaxItems)
+	if err != nil {
+		return err
+	}
+	now, d := s.cfg.Now(), r.tablet
+	answer := syncAnswer{Nonce: batch.Nonce, Time: now.UnixMilli(), Name: d.Name, Desk: d.Desk(), Message: d.Message}
+	if d.Revoked != nil {
+		answer.Revoked = true
+		return r.sendSigned(answer)
+	}
+	batch.Arrives(now)
+	receipts, contact, err := s.receive(r, d, batch, now)
+	if err != nil {
+		return err
+	}
+	for _, it := range receipts {
+		answer.Receipts = append(answer.Receipts, syncReceipt{it.n, it.outcome, kiosk.Receipt(r.tabletKey, it.digest, it.outcome)})
+	}
+	epoch := contact.Epoch(batch.Epoch)
+	answer.Received, answer.Covered = epoch.Received, epoch.Covered
+	if answer.Bundle, _, err = s.bundleOf(d, now); err != nil {
+		return err
+	}
+	return r.sendSigned(answer)
+}
+
+func (r *request) sendSigned(a syncAnswer) error {
+	text, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	return r.send(fiber.StatusOK, signedAnswer{string(text), kiosk.SignAnswer(r.tabletKey, a.Nonce, text)})
+}
+
+// received is an answer that is durable.
+type received struct {
+	n       int64
+	digest  string
+	outcome kiosk.Outcome
+	// fresh: it was not there before.
+	fresh bool
+}
+
+// receive stores the answers of a batch, those in which something is wrong in the
+// quarantine, and only then notes their numbers. What the store could not take is
+// left out, and logged.
+func (s *Server) receive(r *request, d *kiosk.Device, batch *kiosk.Batch, now time.Time) ([]received, kiosk.Contact, error) {
+	before, err := s.store.Contact(r.context, d.ID) // before anything of the batch is there
+	if err != nil {
+		return nil, before, err
+	}
+	list, failed, err := s.take(r, d, batch.Open(s.sealKey, d.Created, now), now)
+	if err != nil {
+		return nil, before, err
+	}
+	if failed != nil {
+		s.logFailure(r, failed)
+	}
+	numbers, clones := make([]int64, len(list)), int64(0)
+	seen, had := map[int64]string{}, before.Epoch(batch.Epoch).Received
+	for i, it := range list {
+		numbers[i] = it.n
+		// A number that was used for an answer which is not this one.
+		if it.fresh && (had.Has(it.n) || seen[it.n] != "" && seen[it.n] != it.digest) {
+			clones++
+		}
+		seen[it.n] = it.digest
+	}
+	contact, err := s.store.LearnContact(r.context, d.ID, func(c *kiosk.Contact) { c.Learn(batch, numbers, clones, now) })
+	return list, contact, err
+}
+
+// take brings answers through the domain's door into the store, or into the
+// quarantine. failed says why some of them are in neither.
+func (s *Server) take(r *request, d *kiosk.Device, arrivals []kiosk.Arrival, now time.Time) (list []received, failed, err error) {
+	catalogue := s.store.View().Catalogue
+	var responses []survey.Response
+	var good []int // arrivals of responses
+	var wrong []store.Quarantined
+	var bad []int // arrivals of wrong
+	aside := func(i int, reason string) {
+		a := &arrivals[i]
+		wrong, bad = append(wrong, store.Quarantined{Device: d.ID, Reason: reason, Answered: a.At, Unsure: a.Unsure, Received: survey.Hour(now), Sealed: a.Sealed}), append(bad, i)
+	}
+	for i := range arrivals {
+		response, err := arrivals[i].Accept(catalogue, d, now)
+		if err != nil {
+			aside(i, err.Error())
+			continue
+		}
+		responses, good = append(responses, response), append(good, i)
+	}
+	add := func(i int, outcome kiosk.Outcome, fresh bool) {
+		list = append(list, received{arrivals[i].N, arrivals[i].Digest, outcome, fresh})
+	}
+	var failures []error
+	if len(responses) > 0 {
+		outcomes, err := s.store.AddResponses(r.context, responses)
+		if len(outcomes) != len(responses) {
+			return nil, nil, errors.Join(errors.New("the store gave another number of outcomes"), err)
+		}
+		failures = append(failures, err)
+		for k, outcome := range outcomes {
+			switch outcome {
+			case store.Stored, store.Duplicate:
+				add(good[k], kiosk.Stored, outcome == store.Stored)
+			case store.Withdrawn:
+				add(good[k], kiosk.Withdrawn, false)
+			case store.Conflict: // no tablet draws an id that is there
+				aside(good[k], "id: conflict")
+			}
+		}
+	}
+	if len(wrong) > 0 {
+		outcomes, err := s.store.Quarantine(r.context, wrong)
+		if len(outcomes) != len(wrong) {
+			return nil, nil, errors.Join(errors.New("the quarantine gave another number of outcomes"), err)
+		}
+		failures = append(failures, err)
+		for k, outcome := range outcomes {
+			if outcome != store.Failed {
+				add(bad[k], kiosk.Quarantined, outcome == store.Stored)
+			}
+		}
+	}
+	return list, errors.Join(failures...), nil
+}
+
+// bundles remembers what bundleOf made.
+type bundles struct {
+	mu   sync.Mutex
+	made map[string]rememberedBundle // by device
+}
+
+type rememberedBundle struct {
+	catalogue *survey.Catalogue
+	device    *kiosk.Device
+	day       survey.Date
+	name      string
+	body      []byte
+}
+
+// bundleOf is the survey of a tablet and its name, the SHA-256 of it. It is made once a
+// day and whenever the documents or the device changed.
+func (s *Server) bundleOf(d *kiosk.Device, now time.Time) (name string, body []byte, err error) {
+	s.bundles.mu.Lock()
+	defer s.bundles.mu.Unlock()
+	catalogue, day := s.store.View().Catalogue, survey.DateOf(now)
+	if b := s.bundles.made[d.ID]; b.catalogue == catalogue && b.device == d && b.day == day {
+		return b.name, b.body, nil
+	}
+	b := kiosk.NewBundle(catalogue, d, now)
+	b.Seal, b.PublicURL = s.sealKey.Public(), s.cfg.PublicURL
+	b.SoundKeys(func(in *survey.Instrument, item, lang, key string) {
+		if address := s.sounds.of(in, item, lang); address != "" {
+			b.Sounds[key] = address
+		}
+	})
+	if body, err = json.Marshal(b); err != nil {
+		return "", nil, fmt.Errorf("make the survey of tablet %s: %w", d.ID, err)
+	}
+	sum := sha256.Sum256(body)
+	name = hex.EncodeToString(sum[:])
+	if s.bundles.made == nil {
+		s.bundles.made = map[string]rememberedBundle{}
+	}
+	s.bundles.made[d.ID] = rememberedBundle{catalogue, d, day, name, body}
+	return name, body, nil
+}
+
+// bundle sends a tablet its survey. The signed answer to a batch names it, so that the
+// tablet can tell it from anything else that comes under this address.
+func (s *Server) bundle(r *request) error {
+	if r.tablet.Revoked != nil {
+		return fail(codeRevoked)
+	}
+	_, body, err := s.bundleOf(r.tablet, s.cfg.Now())
+	if err != nil {
+		return err
+	}
+	r.sendCompressed(fiber.StatusOK, "application/json; charset=utf-8", body)
+	return nil
+}

@@ -1,0 +1,228 @@
+package kiosk
+
+import (
+	"slices"
+	"time"
+
+	"sipas/survey"
+)
+
+// Contact is what the server knows of a tablet by what it said. It has numbers of
+// answers, and never an id beside one.
+type Contact struct {
+	// Epochs, oldest first; the last is the one of now.
+	Epochs []Epoch `json:"epochs"`
+	// Forgotten counts answers that were unaccounted for in epochs so old that they are
+	// not listed any more.
+	Forgotten int64 `json:"forgotten,omitempty"`
+	// Last is the last contact, to the minute, UTC.
+	Last time.Time `json:"last"`
+	App  string    `json:"app"`
+	// Bundle is the version of the survey that the tablet shows.
+	Bundle string `json:"bundle"`
+	// Offset is the true time minus the tablet's wall clock, in milliseconds.
+	Offset int64  `json:"offset"`
+	Status Status `json:"status"`
+	// Queue is how many answers waited at the last contact, those of that batch
+	// included; Before is how many did at least an hour earlier, at At.
+	Queue  int64     `json:"queue"`
+	Before int64     `json:"before"`
+	At     time.Time `json:"at"`
+}
+
+// Epoch is the life of a tablet's database, and of the numbers that it gave out.
+type Epoch struct {
+	ID    string    `json:"id"`
+	Began time.Time `json:"began"`
+	// Turn is that of the newest batch.
+	Turn    int64 `json:"turn"`
+	Highest int64 `json:"highest"`
+	// Received answers are stored, withdrawn or in quarantine.
+	Received Numbers `json:"received"`
+	// Unsent answers wait on the tablet.
+	Unsent Numbers `json:"unsent"`
+	// Covered answers are in a backup that was verified and kept: the tablet may forget
+	// them.
+	Covered Numbers `json:"covered"`
+	// Clones counts answers that came under a number of another one.
+	Clones int64 `json:"clones,omitempty"`
+}
+
+// maxEpochs bounds how many epochs are listed.
+const maxEpochs = 20
+
+// Epoch finds an epoch, an empty one where there is none.
+func (c *Contact) Epoch(id string) Epoch {
+	for _, e := range c.Epochs {
+		if e.ID == id {
+			return e
+		}
+	}
+	return Epoch{ID: id}
+}
+
+// Learn takes up what a batch said: received are the numbers of its answers that have
+// a receipt now, clones how many of them were a second one under their number.
+func (c *Contact) Learn(b *Batch, received []int64, clones int64, now time.Time) {
+	c.Epochs = slices.Clone(c.Epochs)
+	at := slices.IndexFunc(c.Epochs, func(e Epoch) bool { return e.ID == b.Epoch })
+	if at < 0 {
+		at = len(c.Epochs)
+		c.Epochs = append(c.Epochs, Epoch{ID: b.Epoch, Began: now.UTC().Truncate(time.Minute), Turn: -1})
+	}
+	e := &c.Epochs[at]
+	e.Received = e.Received.With(numbersOf(received))
+	e.Highest = max(e.Highest, b.Highest)
+	e.Clones += clones
+	newest := b.Turn > e.Turn && at == len(c.Epochs)-1
+	if newest {
+		e.Turn, e.Unsent = b.Turn, b.Unsent.Without(e.Received)
+		c.App, c.Bundle, c.Offset, c.Status = b.App, b.Bundle, now.UnixMilli()-b.Wall, b.Status
+		c.Last = now.UTC().Truncate(time.Minute)
+		if c.At.IsZero() || now.Sub(c.At) >= time.Hour {
+			c.Before, c.At = c.Queue, c.Last
+		}
+		c.Queue = e.Unsent.Len()
+	} else {
+		e.Unsent = e.Unsent.Without(e.Received)
+	}
+	if n := len(c.Epochs) - maxEpochs; n > 0 {
+		for i := range c.Epochs[:n] {
+			c.Forgotten += c.missing(i).Len()
+		}
+		c.Epochs = c.Epochs[n:]
+	}
+}
+
+// Cover notes that answers are in a backup that was verified and is kept.
+func (c *Contact) Cover(epoch string, received Numbers) {
+	c.Epochs = slices.Clone(c.Epochs)
+	for i := range c.Epochs {
+		if e := &c.Epochs[i]; e.ID == epoch {
+			e.Covered = e.Covered.With(received.And(e.Received))
+		}
+	}
+}
+
+// missing are the numbers of an epoch that were given out and are neither received nor,
+// in the epoch of now, waiting on the tablet.
+func (c *Contact) missing(at int) Numbers {
+	e := &c.Epochs[at]
+	out := upTo(e.Highest).Without(e.Received)
+	if at == len(c.Epochs)-1 {
+		out = out.Without(e.Unsent)
+	}
+	return out
+}
+
+// Missing are the numbers of the present epoch that the tablet gave out, and has no
+// more, and that never arrived.
+func (c *Contact) Missing() Numbers {
+	if len(c.Epochs) == 0 {
+		return nil
+	}
+	return c.missing(len(c.Epochs) - 1)
+}
+
+// Unaccounted counts the numbers of earlier epochs that never arrived: what was on the
+// tablet when its storage was wiped. What it gave out after its last contact is not
+// known, and not in it.
+func (c *Contact) Unaccounted() int64 {
+	n := c.Forgotten
+	for i := range max(len(c.Epochs)-1, 0) {
+		n += c.missing(i).Len()
+	}
+	return n
+}
+
+// Clones counts answers that came under a number of another one: two tablets have the
+// same database.
+func (c *Contact) Clones() int64 {
+	var n int64
+	for _, e := range c.Epochs {
+		n += e.Clones
+	}
+	return n
+}
+
+// The states of a tablet, worst first.
+const (
+	StateRevoked  = "revoked"
+	StateCloned   = "cloned"
+	StateMissing  = "missing"
+	StateStopped  = "stopped"
+	StateClock    = "clock"
+	StateQueue    = "queue"
+	StateSilent   = "silent"
+	StateUnpaired = "unpaired"
+	StateFine     = "fine"
+)
+
+// States lists them.
+var States = []string{StateCloned, StateMissing, StateStopped, StateClock, StateQueue, StateSilent, StateUnpaired, StateRevoked, StateFine}
+
+const (
+	// silentAfter is for how much of the opening hours a tablet may say nothing.
+	silentAfter = time.Hour
+	// queueLong is how many answers may wait without anybody being told.
+	queueLong = 100
+	// ClockLimit is by how much a wall clock may be wrong.
+	ClockLimit = 5 * time.Minute
+)
+
+// Standing says how a tablet does, worst first: all states that apply, or StateFine.
+func (c *Contact) Standing(d *Device, now time.Time) []string {
+	var list []string
+	add := func(when bool, state string) {
+		if when {
+			list = append(list, state)
+		}
+	}
+	paired := d.Key != "" && !c.Last.IsZero()
+	offset := time.Duration(c.Offset) * time.Millisecond
+	add(d.Revoked != nil, StateRevoked)
+	add(c.Clones() > 0, StateCloned)
+	add(len(c.Missing()) > 0 || c.Unaccounted() > 0, StateMissing)
+	add(paired && c.Status.Problem != "" && c.Status.Problem != "closed", StateStopped)
+	add(paired && (offset > ClockLimit || offset < -ClockLimit), StateClock)
+	add(c.Queue >= queueLong && c.Queue > c.Before, StateQueue)
+	add(paired && d.Revoked == nil && openBetween(c.Last, now) > silentAfter, StateSilent)
+	add(!paired && d.Revoked == nil, StateUnpaired)
+	if list == nil {
+		list = []string{StateFine}
+	}
+	return list
+}
+
+// Opening hours, local time, Monday to Friday. Days off are not known: a tablet is
+// called silent on them.
+const (
+	opens  = 7*time.Hour + 30*time.Minute
+	closes = 17 * time.Hour
+)
+
+// openBetween is how much of the opening hours lies between two moments, counted up to
+// a week.
+func openBetween(from, to time.Time) time.Duration {
+	if to.Sub(from) > 7*24*time.Hour {
+		from = to.Add(-7 * 24 * time.Hour)
+	}
+	var sum time.Duration
+	for day := survey.DateOf(from); day <= survey.DateOf(to); day = day.AddDays(1) {
+		start := day.Start()
+		if w := start.In(survey.VietnamTime()).Weekday(); w == time.Saturday || w == time.Sunday {
+			continue
+		}
+		begin, end := start.Add(opens), start.Add(closes)
+		if begin.Before(from) {
+			begin = from
+		}
+		if end.After(to) {
+			end = to
+		}
+		if end.After(begin) {
+			sum += end.Sub(begin)
+		}
+	}
+	return sum
+}
