@@ -91,8 +91,8 @@ type Item struct {
 	Wall    int64 `json:"wall"`
 }
 
-// ErrBatch says that a batch is none: it was not made by a program that follows
-// PROTOCOL.md, and nothing in it was looked at.
+// ErrBatch says that a batch is none: it was not made by a program that keeps to
+// Batch, and nothing in it was looked at.
 var ErrBatch = errors.New("not a batch of a tablet")
 
 // ReadBatch reads a batch of at most most answers and checks its bounds: ErrBatch.

@@ -2,7 +2,7 @@
 // and how they are paired, batches of answers that were sealed on a tablet, the
 // numbers by which nothing can be lost unseen, receipts, the repair of clocks, and
 // what a tablet needs in order to work for weeks without network (a Bundle).
-// PROTOCOL.md describes what tablet and service say to each other.
+// The tablet side is not here yet.
 //
 // Everything here is pure: time, randomness and keys are arguments. What must not
 // live here: HTTP (package web), persistence (package store), and any rule about
