@@ -287,7 +287,7 @@ func TestFlagNames(t *testing.T) {
 			t.Errorf("%v: read back as %v, %v", f.Names(), got.Names(), err)
 		}
 	}
-	if names := (^Flags(0)).Names(); len(names) != 7 {
+	if names := (^Flags(0)).Names(); len(names) != 8 {
 		t.Errorf("flags: %v", names)
 	}
 }
