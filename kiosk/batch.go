@@ -1,7 +1,6 @@
 package kiosk
 
 import (
-	"bytes"
 	"crypto/hmac"
 	"encoding/hex"
 	"encoding/json"
@@ -20,6 +19,8 @@ const (
 	// MaxExport is the most answers in an exported file.
 	MaxExport   = 20_000
 	maxSessions = 5000
+	// maxRanges of numbers; a real tablet has a handful.
+	maxRanges = 2000
 	// maxSealed fits an answer with a comment of 1,000 characters many times over.
 	maxSealed = 16 << 10
 	maxText   = 80
@@ -68,7 +69,7 @@ type Status struct {
 	// said was discarded.
 	Abandoned int64 `json:"abandoned"`
 	// Problem is a code of why it takes no answers now, "" when it does: full, clock,
-	// closed (no round), stopped (its storage fails).
+	// closed (no round), preparing (paired just now), stopped (its storage fails), revoked.
 	Problem string `json:"problem"`
 }
 
@@ -98,12 +99,8 @@ var ErrBatch = errors.New("not a batch of a tablet")
 // ReadBatch reads a batch of at most most answers and checks its bounds: ErrBatch.
 func ReadBatch(text []byte, most int) (*Batch, error) {
 	b := &Batch{}
-	d := json.NewDecoder(bytes.NewReader(text))
-	if err := d.Decode(b); err != nil {
+	if err := json.Unmarshal(text, b); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBatch, err)
-	}
-	if d.More() {
-		return nil, fmt.Errorf("%w: something follows it", ErrBatch)
 	}
 	refuse := func(what string) (*Batch, error) { return nil, fmt.Errorf("%w: %s", ErrBatch, what) }
 	switch epoch, err := hex.DecodeString(b.Epoch); {
@@ -125,6 +122,8 @@ func ReadBatch(text []byte, most int) (*Batch, error) {
 		return refuse("too many answers")
 	case len(b.Sessions) > maxSessions:
 		return refuse("too many sessions")
+	case len(b.Unsent) > maxRanges || len(b.Kept) > maxRanges:
+		return refuse("too many ranges of numbers")
 	case !utf8.Valid(text):
 		return refuse("not UTF-8")
 	}
@@ -166,6 +165,10 @@ func (b *Batch) Open(key *SealKey, born, now time.Time) []Arrival {
 	for i, it := range b.Items {
 		out[i] = open(key, it.Sealed)
 		out[i].N = it.N
+		if out[i].Err != nil { // nothing says of which session it is
+			out[i].At, out[i].Unsure = time.UnixMilli(now.UnixMilli()).UTC(), true
+			continue
+		}
 		out[i].At, out[i].Unsure = clock.When(out[i].Item.Session, out[i].Item.Mono, out[i].Item.Wall)
 	}
 	return out
@@ -231,31 +234,32 @@ type exportText struct {
 // altered.
 var ErrExport = errors.New("not a whole, unaltered export of a tablet of this installation")
 
-// ReadExport reads a file that a tablet exported; device finds the tablet. It takes
-// any key that the tablet ever had. ErrExport or ErrBatch.
-func ReadExport(text []byte, key *SealKey, device func(id string) (Device, bool)) (Device, *Batch, error) {
+// ReadExport reads a file that a tablet exported; device finds the tablet. Any key that
+// the tablet ever had may have signed it: signed is the hash of the one that did, under
+// which the receipts are for who wrote the file. ErrExport or ErrBatch.
+func ReadExport(text []byte, key *SealKey, device func(id string) (Device, bool)) (d Device, signed []byte, b *Batch, err error) {
 	var file Export
 	if err := json.Unmarshal(text, &file); err != nil || file.Format != 1 {
-		return Device{}, nil, fmt.Errorf("%w: it is no such file", ErrExport)
+		return Device{}, nil, nil, fmt.Errorf("%w: it is no such file", ErrExport)
 	}
 	d, ok := device(file.Device)
 	if !ok {
-		return d, nil, fmt.Errorf("%w: there is no such tablet", ErrExport)
+		return d, nil, nil, fmt.Errorf("%w: there is no such tablet", ErrExport)
 	}
 	opened, err := key.open(sealExport, file.Sealed)
 	if err != nil {
-		return d, nil, fmt.Errorf("%w: %w", ErrExport, err)
+		return d, nil, nil, fmt.Errorf("%w: %w", ErrExport, err)
 	}
 	var inner exportText
 	if err := json.Unmarshal(opened, &inner); err != nil {
-		return d, nil, fmt.Errorf("%w: %w", ErrExport, err)
+		return d, nil, nil, fmt.Errorf("%w: %w", ErrExport, err)
 	}
 	for _, text := range append([]string{d.Key}, d.OldKeys...) {
 		hash, ok := ReadKeyHash(text)
 		if ok && hmac.Equal([]byte(signExport(hash, inner.Batch)), []byte(inner.MAC)) {
-			b, err := ReadBatch([]byte(inner.Batch), MaxExport)
-			return d, b, err
+			b, err = ReadBatch([]byte(inner.Batch), MaxExport)
+			return d, hash, b, err
 		}
 	}
-	return d, nil, fmt.Errorf("%w: no key of the tablet signed it", ErrExport)
+	return d, nil, nil, fmt.Errorf("%w: no key of the tablet signed it", ErrExport)
 }

@@ -24,7 +24,8 @@ type Bundle struct {
 	Instruments map[string]*survey.Instrument `json:"instruments"`
 	Filings     []string                      `json:"filings"`
 	Helps       []string                      `json:"helps"`
-	// Sounds: "instrument@version.item.language" → address of a recording.
+	// Sounds: "instrument@version.item.language" → address of a recording, another one
+	// when the recording is.
 	Sounds map[string]string `json:"sounds"`
 	// Seal is the key to seal answers to.
 	Seal []byte `json:"seal"`
@@ -59,16 +60,18 @@ type NamedField struct {
 
 // BundleRound is a round as far as a tablet needs it.
 type BundleRound struct {
-	ID         string      `json:"id"`
-	Title      survey.Text `json:"title"`
-	First      survey.Date `json:"first"`
+	ID    string      `json:"id"`
+	Title survey.Text `json:"title"`
+	First survey.Date `json:"first"`
+	// Last is the last day of the round, or before it that of the desk or its unit.
 	Last       survey.Date `json:"last"`
 	Form       string      `json:"form"`
 	Instrument string      `json:"instrument"` // its key, id@version
 }
 
 // NewBundle gathers what a tablet needs at its desk. It is the same all day as long as
-// the documents are. A desk that is not in service has no rounds.
+// the documents are. A desk that is not in service, or whose unit is no more, has no
+// rounds: no answer would be taken.
 func NewBundle(c *survey.Catalogue, d *Device, now time.Time) *Bundle {
 	today := survey.DateOf(now)
 	b := &Bundle{
@@ -81,7 +84,8 @@ func NewBundle(c *survey.Catalogue, d *Device, now time.Time) *Bundle {
 		return b
 	}
 	b.Desk.Name = desk.Name
-	if u := c.Units[desk.Unit]; u != nil {
+	u := c.Units[desk.Unit]
+	if u != nil {
 		b.Desk.Unit, b.Desk.Hotline, b.Desk.Leader = u.Name, u.Hotline, u.Leader
 	}
 	for _, id := range desk.Fields {
@@ -89,7 +93,7 @@ func NewBundle(c *survey.Catalogue, d *Device, now time.Time) *Bundle {
 			b.Desk.Fields = append(b.Desk.Fields, NamedField{id, f.Name})
 		}
 	}
-	if !desk.ExistsAt(now) {
+	if !desk.ExistsAt(now) || u == nil || !u.ExistsOn(today) {
 		return b
 	}
 	for _, r := range c.Rounds {
@@ -99,8 +103,14 @@ func NewBundle(c *survey.Catalogue, d *Device, now time.Time) *Bundle {
 			r.Last < today || r.First > today.AddDays(bundleDays) {
 			continue
 		}
+		last := r.Last
+		for _, end := range [...]survey.Date{desk.ValidTo, u.ValidTo} {
+			if end != "" && end < last {
+				last = end
+			}
+		}
 		b.Instruments[key] = in
-		b.Rounds = append(b.Rounds, BundleRound{r.ID, r.Title, r.First, r.Last, r.Form, key})
+		b.Rounds = append(b.Rounds, BundleRound{r.ID, r.Title, r.First, last, r.Form, key})
 	}
 	slices.SortFunc(b.Rounds, func(x, y BundleRound) int { return cmp.Compare(x.ID, y.ID) })
 	return b

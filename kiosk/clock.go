@@ -53,9 +53,10 @@ type placed struct {
 //
 // A session with an anchor is exact. One without lies between its neighbours: by the
 // offset that the wall clock has in the next session with an anchor, else in the one
-// before, else by the wall clock as it stands, whichever puts it after what came
-// before and before what comes next; and where none does (a clock that starts from
-// 1970 at each start), sessions are spread evenly over the gap. Those are unsure.
+// before, neither past a moment at which the clock was set back, else by the wall clock
+// as it stands, whichever puts it after what came before and before what comes next;
+// and where none does (a clock that starts from 1970 at each start), sessions are
+// spread evenly over the gap. Those are unsure.
 func Repair(sessions []Session, born, now time.Time) *Clock {
 	c := &Clock{sessions: map[int64]placed{}, born: born.UnixMilli(), last: now.UnixMilli()}
 	c.born = min(c.born, c.last)
@@ -89,6 +90,9 @@ func Repair(sessions []Session, born, now time.Time) *Clock {
 // known is a session with an anchor: its true times, and how far its wall clock was
 // behind.
 type known struct{ from, to, offset int64 }
+
+// wallEnd is the wall clock at To, had nobody set it.
+func (s *Session) wallEnd() int64 { return s.Wall + s.To - s.From }
 
 func sane(s Session) bool {
 	in := func(v int64) bool { return v >= -maxClock && v <= maxClock }
@@ -126,24 +130,44 @@ func (c *Clock) fill(gap []Session, before, after *known) {
 		return
 	}
 	from, to := c.born, c.last
-	var offsets []int64
+	// The offset before holds for gap[:early], the one after for gap[late:].
+	early, late := 0, len(gap)
 	if after != nil {
 		to = min(max(after.from, from), to)
-		offsets = append(offsets, after.offset)
+		next := after.from - after.offset
+		for late > 0 && gap[late-1].wallEnd() <= next+agree {
+			late--
+			next = gap[late].Wall
+		}
 	}
 	if before != nil {
 		from = min(max(before.to, from), to)
-		if after == nil || before.offset-after.offset > agree || after.offset-before.offset > agree {
-			offsets = append(offsets, before.offset)
+		end := before.to - before.offset
+		for early < len(gap) && end <= gap[early].Wall+agree {
+			end = gap[early].wallEnd()
+			early++
 		}
 	}
-	offsets = append(offsets, 0)
 	var lost []Session
 	cursor := from
-	for _, s := range gap {
+	for i, s := range gap {
+		var offsets []int64
+		if i >= late {
+			offsets = append(offsets, after.offset)
+		}
+		if i < early {
+			offsets = append(offsets, before.offset)
+		}
 		fits := false
-		for _, offset := range offsets {
+		for _, offset := range append(offsets, 0) {
 			start := s.Wall + offset
+			// It may reach into its neighbours by what clocks drift.
+			if over := start + s.To - s.From - to; over > 0 && over <= agree {
+				start -= over
+			}
+			if start < cursor && cursor-start <= agree {
+				start = cursor
+			}
 			end := start + s.To - s.From
 			if start >= cursor && end <= to {
 				c.spread(lost, cursor, start)

@@ -23,10 +23,12 @@ type Contact struct {
 	// Offset is the true time minus the tablet's wall clock, in milliseconds.
 	Offset int64  `json:"offset"`
 	Status Status `json:"status"`
-	// Queue is how many answers waited at the last contact, those of that batch
-	// included; Before is how many did at least an hour earlier, at At.
+	// Queue is how many answers waited after the last contact; Before is how many did at
+	// least an hour earlier, 0 where that is not known. Since is what Before becomes an
+	// hour after At.
 	Queue  int64     `json:"queue"`
 	Before int64     `json:"before"`
+	Since  int64     `json:"since"`
 	At     time.Time `json:"at"`
 }
 
@@ -62,13 +64,22 @@ func (c *Contact) Epoch(id string) Epoch {
 }
 
 // Learn takes up what a batch said: received are the numbers of its answers that have
-// a receipt now, clones how many of them were a second one under their number.
+// a receipt now, clones how many of them were a second one under their number. A batch
+// from a file has turn -1: it says nothing of now, not even that its epoch is the one of
+// now where that was in contact.
 func (c *Contact) Learn(b *Batch, received []int64, clones int64, now time.Time) {
 	c.Epochs = slices.Clone(c.Epochs)
 	at := slices.IndexFunc(c.Epochs, func(e Epoch) bool { return e.ID == b.Epoch })
-	if at < 0 {
-		at = len(c.Epochs)
-		c.Epochs = append(c.Epochs, Epoch{ID: b.Epoch, Began: now.UTC().Truncate(time.Minute), Turn: -1})
+	switch {
+	case at < 0:
+		if at = len(c.Epochs); b.Turn < 0 {
+			at = max(at-1, 0)
+		}
+		c.Epochs = slices.Insert(c.Epochs, at, Epoch{ID: b.Epoch, Began: now.UTC().Truncate(time.Minute), Turn: -1})
+	case c.Epochs[at].Turn < 0 && b.Turn >= 0: // only a file told of it so far
+		e := c.Epochs[at]
+		c.Epochs = append(slices.Delete(c.Epochs, at, at+1), e)
+		at = len(c.Epochs) - 1
 	}
 	e := &c.Epochs[at]
 	e.Received = e.Received.With(numbersOf(received))
@@ -76,13 +87,14 @@ func (c *Contact) Learn(b *Batch, received []int64, clones int64, now time.Time)
 	e.Clones += clones
 	newest := b.Turn > e.Turn && at == len(c.Epochs)-1
 	if newest {
-		e.Turn, e.Unsent = b.Turn, b.Unsent.Without(e.Received)
+		// What it sent before and is not here (a backup was restored) comes again.
+		e.Turn, e.Unsent = b.Turn, b.Unsent.With(b.Kept).Without(e.Received)
 		c.App, c.Bundle, c.Offset, c.Status = b.App, b.Bundle, now.UnixMilli()-b.Wall, b.Status
 		c.Last = now.UTC().Truncate(time.Minute)
-		if c.At.IsZero() || now.Sub(c.At) >= time.Hour {
-			c.Before, c.At = c.Queue, c.Last
-		}
 		c.Queue = e.Unsent.Len()
+		if c.At.IsZero() || now.Sub(c.At) >= time.Hour {
+			c.Before, c.Since, c.At = c.Since, c.Queue, c.Last
+		}
 	} else {
 		e.Unsent = e.Unsent.Without(e.Received)
 	}
@@ -170,6 +182,9 @@ const (
 	ClockLimit = 5 * time.Minute
 )
 
+// harmless problems are none: no round is open, or the tablet was paired just now.
+var harmless = []string{"", "closed", "preparing"}
+
 // Standing says how a tablet does, worst first: all states that apply, or StateFine.
 func (c *Contact) Standing(d *Device, now time.Time) []string {
 	var list []string
@@ -179,12 +194,11 @@ func (c *Contact) Standing(d *Device, now time.Time) []string {
 		}
 	}
 	paired := d.Key != "" && !c.Last.IsZero()
-	offset := time.Duration(c.Offset) * time.Millisecond
 	add(d.Revoked != nil, StateRevoked)
 	add(c.Clones() > 0, StateCloned)
 	add(len(c.Missing()) > 0 || c.Unaccounted() > 0, StateMissing)
-	add(paired && c.Status.Problem != "" && c.Status.Problem != "closed", StateStopped)
-	add(paired && (offset > ClockLimit || offset < -ClockLimit), StateClock)
+	add(paired && !slices.Contains(harmless, c.Status.Problem), StateStopped)
+	add(paired && (c.Offset > ClockLimit.Milliseconds() || c.Offset < -ClockLimit.Milliseconds()), StateClock)
 	add(c.Queue >= queueLong && c.Queue > c.Before, StateQueue)
 	add(paired && d.Revoked == nil && openBetween(c.Last, now) > silentAfter, StateSilent)
 	add(!paired && d.Revoked == nil, StateUnpaired)

@@ -161,8 +161,9 @@ func (d *Device) Pair(code, key string, now time.Time) bool {
 func (d *Device) Revoke(now time.Time) {
 	if d.Revoked == nil {
 		at := now.UTC().Truncate(time.Second)
-		d.Revoked, d.Pairing = &at, nil
+		d.Revoked = &at
 	}
+	d.Pairing = nil
 }
 
 // ReadKey reads a tablet's key from the text in which it is sent and returns its
