@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"time"
 
 	"sipas/kiosk"
 )
@@ -55,9 +57,14 @@ func (s *Store) Contacts(ctx context.Context) (map[string]kiosk.Contact, error) 
 	return all, nil
 }
 
-// contactTries bounds how often a contact is stored again that another server changed
-// meanwhile.
-const contactTries = 20
+const (
+	// contactTries bounds how often a contact is stored again that another server
+	// changed meanwhile.
+	contactTries = 20
+	// contactPause is for how long to wait at most after the first of them, and so much
+	// more after each: of many who try at once some would lose every time.
+	contactPause = 5 * time.Millisecond
+)
 
 // LearnContact lets learn change what is known of a tablet and stores it. learn may be
 // called several times, when other servers learn at the same moment.
@@ -78,6 +85,11 @@ func (s *Store) LearnContact(ctx context.Context, device string, learn func(*kio
 		}
 		if !errors.Is(err, ErrStale) || tries == contactTries {
 			return c, fmt.Errorf("store what is known of tablet %s: %w", device, err)
+		}
+		select {
+		case <-time.After(rand.N(contactPause * time.Duration(tries+1))):
+		case <-ctx.Done():
+			return c, ctx.Err()
 		}
 	}
 }

@@ -39,8 +39,9 @@ func knownSets() iter.Seq[string] {
 func isAccess(set string) bool { return set == setTokens || set == setSignOuts || set == setDevices }
 
 // knownLogs lists the logs of a store: whatever goes through all of it, a copy
-// or a backup, goes through these and the sets of [Engine.SetRevisions].
-func knownLogs() []*Log { return []*Log{responseLog, exclusionLog, slipLog, quarantineLog} }
+// or a backup, goes through these and the sets of [Engine.SetRevisions]. The quarantine
+// is first: an answer that leaves it meanwhile is then found among the responses.
+func knownLogs() []*Log { return []*Log{quarantineLog, responseLog, exclusionLog, slipLog} }
 
 // documentSets holds the stored documents by set.
 type documentSets map[string][]Document
