@@ -62,16 +62,21 @@ func (e *serviceError) Error() string {
 // tries bounds how often a request is sent while the service says 503.
 const tries = 5
 
-// plainText is a body that is sent as it stands; others become JSON.
+// plainText is a body that is sent as it stands, as is json.RawMessage; others become
+// JSON.
 type plainText []byte
 
 // do sends a request and decodes the answer into result. A 503 is tried again
 // when its Retry-After is over; its body is decoded too when accept503 says so.
 func (c *client) do(ctx context.Context, method, path string, body, result any, accept503 bool) error {
 	payload, contentType := []byte(nil), "application/json"
-	if text, ok := body.(plainText); ok {
-		payload, contentType = text, "text/plain; charset=utf-8"
-	} else if body != nil {
+	switch body := body.(type) {
+	case nil:
+	case plainText:
+		payload, contentType = body, "text/plain; charset=utf-8"
+	case json.RawMessage:
+		payload = body
+	default:
 		var err error
 		if payload, err = json.Marshal(body); err != nil {
 			return err
@@ -283,4 +288,9 @@ func (c *client) restore(ctx context.Context, lines []byte, merge bool) (store.R
 	var summary store.RestoreSummary
 	err := c.do(ctx, http.MethodPost, path, plainText(lines), &summary, false)
 	return summary, err
+}
+
+// cover lets tablets forget the answers that a kept backup has.
+func (c *client) cover(ctx context.Context, covers []store.Cover) error {
+	return c.do(ctx, http.MethodPost, "/api/v1/kiosk/covered", map[string]any{"covers": covers}, &struct{}{}, false)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -13,6 +14,7 @@ import (
 // healthCommand is the health check of a container: the image needs no curl.
 type healthCommand struct {
 	Listen  string        `default:"127.0.0.1:8080" env:"SIPAS_LISTEN" help:"Address the service listens on."`
+	TLSCert string        `name:"tls-cert" env:"SIPAS_TLS_CERT" help:"Set where the service speaks TLS itself."`
 	Timeout time.Duration `default:"5s" help:"How long to wait."`
 }
 
@@ -26,11 +28,16 @@ func (c *healthCommand) Run(t *terminal) error {
 	}
 	ctx, cancel := context.WithTimeout(t.ctx, c.Timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/readyz", nil)
+	scheme, client := "http://", http.DefaultClient
+	if c.TLSCert != "" {
+		// It asks this machine by its address, which no certificate names, and says nothing.
+		scheme, client = "https://", &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+net.JoinHostPort(host, port)+"/readyz", nil)
 	if err != nil {
 		return err
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return fmt.Errorf("not reachable: %w", err)
 	}

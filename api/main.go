@@ -51,6 +51,7 @@ type cli struct {
 	Seed    seedCommand    `cmd:"" help:"Load instruments, units, desks, rounds and populations."`
 	Desks   desksCommand   `cmd:"" help:"List the desks with their codes and the sheets to print."`
 	Slips   slipsCommand   `cmd:"" help:"Issue one-time slips for a desk, to print."`
+	Device  deviceCommand  `cmd:"" help:"Manage tablets: pair them, see how they do, take in their files."`
 	Token   tokenCommand   `cmd:"" help:"Create, list and revoke access tokens."`
 	Secret  secretCommand  `cmd:"" help:"Print a new root secret for SIPAS_SECRET of a new installation."`
 	Config  configCommand  `cmd:"" help:"Print the configuration in force, secrets hidden."`

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"time"
 
 	"sipas/api/analysis"
@@ -19,7 +20,9 @@ import (
 // serveFlags configure the service.
 type serveFlags struct {
 	storeFlags
-	Listen         string         `default:"127.0.0.1:8080" env:"SIPAS_LISTEN" help:"Address to listen on. Put a TLS proxy in front of it."`
+	Listen         string         `default:"127.0.0.1:8080" env:"SIPAS_LISTEN" help:"Address to listen on. Put a TLS proxy in front of it, or give --tls-cert and --tls-key."`
+	TLSCert        string         `name:"tls-cert" env:"SIPAS_TLS_CERT" placeholder:"FILE" help:"Speak HTTPS with this certificate and its chain (PEM); a renewed one is taken within seconds, without a restart."`
+	TLSKey         string         `name:"tls-key" env:"SIPAS_TLS_KEY" placeholder:"FILE" help:"Key of the certificate (PEM)."`
 	PublicURL      string         `name:"public-url" env:"SIPAS_PUBLIC_URL" help:"Address that QR codes carry, as citizens reach it (https://…). Default: the listening address."`
 	TrustedProxies []netip.Prefix `env:"SIPAS_TRUSTED_PROXIES" help:"Networks of proxies that say in X-Forwarded-For whose request they pass on, beside this machine: 172.16.0.0/12,10.1.2.3/32."`
 	Sounds         string         `env:"SIPAS_SOUNDS" type:"existingdir" help:"Folder of recordings of questions, <instrument>@<version>.<item>.<language>.mp3, as sipas-2640@1.c01.hre.mp3."`
@@ -36,14 +39,23 @@ const shutdownLimit = 15 * time.Second
 // may delay for hours, requests are told to come again.
 func (c *serveCommand) Run(t *terminal) error {
 	log := newLogger(t.stderr)
+	cert, err := c.certificate(log)
+	if err != nil {
+		return err
+	}
 	ln, err := listen(t.ctx, c.Listen)
 	if err != nil {
 		return err
 	}
 	defer ln.Close()
-	public, err := publicURL(c.PublicURL, ln)
+	public, err := c.publicURL(ln)
 	if err != nil {
 		return err
+	}
+	local := "http://" + ln.Addr().String()
+	if cert != nil {
+		ln = cert.listener(ln)
+		local = public // the name that the certificate has
 	}
 	config := webConfig(log, public)
 	config.Proxies = c.TrustedProxies
@@ -53,7 +65,7 @@ func (c *serveCommand) Run(t *terminal) error {
 	server := web.NewWaiting(config)
 	f := answer(t.ctx, log, listening{server, ln})
 	log.Info("opening the store", "store", store.RedactURI(c.location()), "listen", ln.Addr().String())
-	st, err := c.openAt(f.ctx, "serve", "http://"+ln.Addr().String(), log)
+	st, err := c.openAt(f.ctx, "serve", local, log)
 	if err != nil {
 		return f.giveUp(err)
 	}
@@ -86,11 +98,30 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 	return ln, nil
 }
 
-func publicURL(configured string, ln net.Listener) (string, error) {
-	if configured == "" {
-		return "http://" + ln.Addr().String(), nil
+// certificate is nil when the service speaks plain HTTP.
+func (c *serveFlags) certificate(log *slog.Logger) (*certificate, error) {
+	if c.TLSCert == "" && c.TLSKey == "" {
+		return nil, nil
 	}
-	return checkPublicURL(configured)
+	if c.TLSCert == "" || c.TLSKey == "" {
+		return nil, errors.New("HTTPS needs both --tls-cert and --tls-key (SIPAS_TLS_CERT and SIPAS_TLS_KEY); leave both out when a proxy in front does it")
+	}
+	return openCertificate(c.TLSCert, c.TLSKey, log, now)
+}
+
+func (c *serveFlags) publicURL(ln net.Listener) (string, error) {
+	scheme := "http://"
+	if c.TLSCert != "" {
+		scheme = "https://"
+	}
+	if c.PublicURL == "" {
+		return scheme + ln.Addr().String(), nil
+	}
+	public, err := checkPublicURL(c.PublicURL)
+	if err == nil && c.TLSCert != "" && !strings.HasPrefix(public, scheme) {
+		err = fmt.Errorf("public address %q: with --tls-cert it begins with https://", c.PublicURL)
+	}
+	return public, err
 }
 
 func webConfig(log *slog.Logger, public string) web.Config {

@@ -14,6 +14,7 @@ type verifyCommand struct {
 	storeFlags
 	serviceFlags
 	Backup string `type:"existingfile" placeholder:"FILE" help:"Prove that this backup is whole, and with the root secret that it is unaltered, in place of the store."`
+	Kept   bool   `help:"Promise that the file of --backup is stored safely elsewhere: tablets may then forget the answers that it has. Told to the service (--url, --token with the right backup), or the store, when the backup is proven and not before."`
 }
 
 // Run ends with exit code 1 when something does not agree.
@@ -23,7 +24,13 @@ func (c *verifyCommand) Run(t *terminal) error {
 		if err != nil {
 			return err
 		}
-		return verifyBackupFile(t, c.Backup, secret)
+		if err := verifyBackupFile(t, c.Backup, secret); err != nil || !c.Kept {
+			return err
+		}
+		return c.keep(t)
+	}
+	if c.Kept {
+		return errors.New("--kept is a promise about a backup: name it with --backup FILE")
 	}
 	v, err := c.verify(t)
 	if err != nil {
@@ -36,6 +43,46 @@ func (c *verifyCommand) Run(t *terminal) error {
 		return errSilent
 	}
 	return nil
+}
+
+// keep lets tablets forget the answers that a verified backup has. Reading it once more
+// proves again that it is whole, should it be another file by now.
+func (c *verifyCommand) keep(t *terminal) error {
+	var covers []store.Cover
+	var answers int64
+	err := readBackup(t.ctx, c.Backup, func(f store.BackupFrame) error {
+		list, err := store.Covers(f)
+		for _, cover := range list {
+			answers += cover.Received.Len()
+		}
+		covers = append(covers, list...)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if len(covers) > 0 {
+		if err := c.cover(t, covers); err != nil {
+			return fmt.Errorf("tell that the backup is kept: %w", err)
+		}
+	}
+	_, err = fmt.Fprintf(t.stdout, "%s: covers %s of tablets, which may forget them\n", c.Backup, counted(answers, "answer"))
+	return err
+}
+
+func (c *verifyCommand) cover(t *terminal, covers []store.Cover) error {
+	if c.URL != "" {
+		client, err := newClient(c.serviceFlags, t.stderr)
+		if err != nil {
+			return err
+		}
+		return client.cover(t.ctx, covers)
+	}
+	st, err := c.openExisting(t.ctx, "verify", quietLogger(t.stderr))
+	if err != nil {
+		return err
+	}
+	return errors.Join(st.CoverTablets(t.ctx, covers), st.Close())
 }
 
 // backupSecret returns the root secret where there is one: a backup can be on a

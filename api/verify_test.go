@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -90,4 +91,87 @@ func TestVerifyBackup(t *testing.T) {
 		t.Errorf("half of it: %d %s", code, stderr)
 	}
 	mustSipas(t, "report", "--data", data, "--round", seeds.DemoRound)
+}
+
+// TestVerifyKept: tablets may forget what is in a backup that was proven, and nothing
+// else.
+func TestVerifyKept(t *testing.T) {
+	data := t.TempDir()
+	token, desk := seedOpenRound(t, data)
+	keeper := strings.TrimSpace(mustSipas(t, "token", "create", "--name", "keeper", "--rights", "backup", "--data", data))
+	service, url := startServe(t, data)
+	_, code, _ := pairing(t, mustSipas(t, "device", "create", "Sảnh", "--desk", desk, "--url", url, "--token", token))
+	tablet := pairTablet(t, url, code)
+	folder := t.TempDir()
+	backup := func(name string) string {
+		t.Helper()
+		file := filepath.Join(folder, name)
+		mustSipas(t, "backup", "--out", file, "--url", url, "--token", keeper)
+		return file
+	}
+	through := []string{"--kept", "--url", url, "--token", keeper}
+	if out := mustSipas(t, append([]string{"verify", "--backup", backup("empty"), "--data", data}, through...)...); !strings.Contains(out, "covers 0 answers") {
+		t.Errorf("before any answer: %s", out)
+	}
+	tablet.answers(desk, 3)
+	tablet.sync()
+	file := backup("three")
+	tablet.answers(desk, 2)
+	covered := func(what, want string) {
+		t.Helper()
+		text, err := json.Marshal(tablet.sync().Covered)
+		if err != nil || string(text) != want {
+			t.Errorf("%s: %s is covered, want %s; %v", what, text, want, err)
+		}
+	}
+	covered("backed up alone", "[]")
+	whole := readFile(t, file)
+	damaged := filepath.Join(folder, "damaged")
+	flipped := []byte(whole)
+	flipped[len(flipped)/2] ^= 1
+	for what, test := range map[string]struct {
+		text string
+		args []string
+	}{
+		"cut":                      {whole[:len(whole)-20], nil},
+		"altered":                  {string(flipped), []string{"--data", data}},
+		"altered, without secret":  {string(flipped), nil},
+		"of another installation":  {whole, []string{"--secret", strings.Repeat("ab", 32)}},
+		"with a token of no right": {whole, []string{"--token", token}},
+		"with an unknown token":    {whole, []string{"--token", "x"}},
+	} {
+		if err := os.WriteFile(damaged, []byte(test.text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		args := append([]string{"verify", "--backup", damaged, "--data", folder}, through...)
+		code, out, stderr := sipas(t, append(args, test.args...)...)
+		if code != 1 || stderr == "" || strings.Contains(out, "covers") {
+			t.Errorf("%s: %d %s%s", what, code, out, stderr)
+		}
+		covered(what, "[]")
+	}
+	mustSipas(t, "verify", "--backup", file, "--data", folder, "--url", url, "--token", keeper)
+	covered("verified, but not kept", "[]")
+	if out := mustSipas(t, append([]string{"verify", "--backup", file, "--data", folder}, through...)...); !strings.Contains(out, file+": covers 3 answers of tablets") {
+		t.Errorf("kept: %s", out)
+	}
+	covered("kept", "[[1,3]]")
+	if code, _, stderr := sipas(t, append([]string{"verify"}, through...)...); code != 1 || !strings.Contains(stderr, "--backup FILE") {
+		t.Errorf("kept without a file: %d %s", code, stderr)
+	}
+	// The same on the store.
+	five := backup("five")
+	if code, _, stderr := sipas(t, "verify", "--backup", five, "--kept", "--data", data); code != 1 || !strings.Contains(stderr, "(serve)") {
+		t.Errorf("beside the service: %d %s", code, stderr)
+	}
+	service.stop(syscall.SIGTERM)
+	if out := mustSipas(t, "verify", "--backup", five, "--kept", "--data", data); !strings.Contains(out, "covers 5 answers of tablets") {
+		t.Errorf("kept, on the store: %s", out)
+	}
+	withStore(t, data, func(st *store.Store) {
+		c, err := st.Contact(t.Context(), tablet.id)
+		if err != nil || c.Epoch(tablet.batch.Epoch).Covered.Len() != 5 {
+			t.Errorf("%+v, %v", c, err)
+		}
+	})
 }
