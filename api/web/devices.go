@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"encoding/hex"
 	"slices"
 	"strings"
@@ -181,19 +182,25 @@ func (s *Server) currentStatus(r *request, d kiosk.Device) (DeviceStatus, error)
 func (s *Server) pairDevice(r *request) error { return s.pair(r, r.Params("device"), fiber.StatusOK) }
 
 func (s *Server) pair(r *request, device string, status int) error {
+	out, err := s.newPairing(r, device)
+	if err != nil {
+		return err
+	}
+	return r.send(status, out)
+}
+
+func (s *Server) newPairing(r *request, device string) (PairedDevice, error) {
 	var code string
 	d, err := s.store.ChangeDevice(r.context, device, func(d *kiosk.Device) (err error) {
 		code, err = d.NewPairing(s.cfg.Now(), s.cfg.Random, func(code string) string { return s.store.PairingHash(code) })
 		return err
 	})
 	if err != nil {
-		return err
+		return PairedDevice{}, err
 	}
 	out := PairedDevice{Code: code, Until: d.Pairing.Until, Address: s.cfg.PublicURL + "/kiosk#" + code}
-	if out.Device, err = s.currentStatus(r, d); err != nil {
-		return err
-	}
-	return r.send(status, out)
+	out.Device, err = s.currentStatus(r, d)
+	return out, err
 }
 
 // quarantinedAnswer is an answer in quarantine as staff see it: never what it says.
@@ -242,18 +249,22 @@ type retried struct {
 	Left  int `json:"left"`
 }
 
-// retryQuarantine tries every answer in quarantine again, after staff mended what kept
-// them out.
 func (s *Server) retryQuarantine(r *request) error {
-	var result retried
+	result, err := s.tryQuarantine(r.context)
+	if err != nil {
+		return err
+	}
+	return r.send(fiber.StatusOK, result)
+}
+
+// tryQuarantine tries every answer in quarantine again, after staff mended what kept
+// them out.
+func (s *Server) tryQuarantine(ctx context.Context) (result retried, err error) {
 	now := s.cfg.Now()
 	for after := (store.ID{}); ; {
-		page, err := s.store.InQuarantine(r.context, after)
-		if err != nil {
-			return err
-		}
-		if len(page) == 0 {
-			return r.send(fiber.StatusOK, result)
+		page, err := s.store.InQuarantine(ctx, after)
+		if err != nil || len(page) == 0 {
+			return result, err
 		}
 		view := s.store.View()
 		for _, q := range page {
@@ -270,16 +281,16 @@ func (s *Server) retryQuarantine(r *request) error {
 				result.Left++
 				continue
 			}
-			outcomes, err := s.store.AddResponses(r.context, []survey.Response{response})
+			outcomes, err := s.store.AddResponses(ctx, []survey.Response{response})
 			if err != nil {
-				return err
+				return result, err
 			}
 			if outcomes[0] == store.Conflict {
 				result.Left++
 				continue
 			}
-			if err := s.store.LeaveQuarantine(r.context, q.ID); err != nil {
-				return err
+			if err := s.store.LeaveQuarantine(ctx, q.ID); err != nil {
+				return result, err
 			}
 			result.Taken++
 		}
@@ -304,7 +315,7 @@ type exported struct {
 // may come any number of times.
 func (s *Server) postKioskExport(r *request) error {
 	view, now := s.store.View(), s.cfg.Now()
-	d, batch, err := kiosk.ReadExport(r.Request().Body(), s.sealKey, func(id string) (kiosk.Device, bool) {
+	d, key, batch, err := kiosk.ReadExport(r.Request().Body(), s.sealKey, func(id string) (kiosk.Device, bool) {
 		if d := view.Device(id); d != nil {
 			return *d, true
 		}
@@ -316,7 +327,6 @@ func (s *Server) postKioskExport(r *request) error {
 	out := exported{Device: d.ID, Answers: len(batch.Items), Receipts: []syncReceipt{}}
 	// What a file says of the tablet is old; only its numbers count.
 	batch.Turn = -1
-	key, _ := kiosk.ReadKeyHash(d.Key)
 	counts := map[kiosk.Outcome]*int{kiosk.Stored: &out.Stored, kiosk.Withdrawn: &out.Withdrawn, kiosk.Quarantined: &out.Quarantined}
 	for items := range slices.Chunk(batch.Items, kiosk.MaxItems) {
 		part := *batch

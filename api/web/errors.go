@@ -53,6 +53,7 @@ const (
 	codeBatch           survey.Code = "batch_invalid"
 	codeExport          survey.Code = "export_invalid"
 	codeRevoked         survey.Code = "device_revoked"
+	codeForeignForm     survey.Code = "form_foreign"
 )
 
 // statuses is the one map from error code to HTTP status. Codes of fields do
@@ -60,7 +61,7 @@ const (
 var statuses = map[survey.Code]int{
 	codeBadRequest: 400, codeEmptyBody: 400, codeMalformedJSON: 400, codeTrailing: 400, codeRepeatedKey: 400, codeBodyUTF8: 400,
 	codeTokenRequired: 401, codeTokenUnknown: 401, codeTicketInvalid: 401, codeSignInRequired: 401,
-	codeRightMissing: 403, codeRevoked: 403,
+	codeRightMissing: 403, codeRevoked: 403, codeForeignForm: 403,
 	codeNotFound: 404, codePairing: 404, survey.CodeDeskUnknown: 404, survey.CodeRoundUnknown: 404,
 	codeMethod:  405,
 	codeTimeout: 408,

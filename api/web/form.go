@@ -166,10 +166,10 @@ func (s *Server) formOf(r *request) (*survey.Desk, *survey.Round, *survey.Instru
 		return nil, nil, nil, err
 	}
 	now := s.cfg.Now()
-	if !desk.ExistsAt(now) {
+	catalogue := s.store.View().Catalogue
+	if u := catalogue.Units[desk.Unit]; !desk.ExistsAt(now) || u == nil || !u.ExistsOn(survey.DateOf(now)) {
 		return nil, nil, nil, fail(survey.CodeDeskClosed)
 	}
-	catalogue := s.store.View().Catalogue
 	round, why := catalogue.RoundAt(desk.Unit, survey.DateOf(now))
 	if round == nil {
 		return nil, nil, nil, fail(why)
@@ -445,7 +445,7 @@ func (s *Server) renderForm(r *request, status int, f *form) error {
 
 func (s *Server) formPage(r *request, f *form) *page {
 	p := s.newPage(r, f.Round.Title.In(r.language()), f)
-	p.Script = true
+	p.Script = "form.js"
 	if f.Shared {
 		p.query.Set("shared", "1")
 	}

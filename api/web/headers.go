@@ -9,7 +9,7 @@ import (
 // contentPolicy allows what the pages use and nothing else: no frame, no other
 // host, no script inside a page; the style sheet there by its hash.
 func contentPolicy(a *assets) string {
-	return "default-src 'none'; style-src 'self' '" + a.styleHash + "'; img-src 'self'; script-src 'self'; connect-src 'self'; media-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+	return "default-src 'none'; style-src 'self' '" + a.styleHash + "'; img-src 'self'; script-src 'self'; connect-src 'self'; media-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 }
 
 // setHeaders sets what every answer carries.

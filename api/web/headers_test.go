@@ -42,7 +42,7 @@ func TestHeaders(t *testing.T) {
 			t.Errorf("%s %s: request id %q", c.method, c.path, id)
 		}
 		ids[id] = true
-		caching, cached := a.header.Get("Cache-Control"), a.status == http.StatusOK && (strings.HasPrefix(c.path, "/static/") || strings.HasPrefix(c.path, "/sound/") || strings.Contains(c.path, ".png") || strings.Contains(c.path, ".svg"))
+		caching, cached := a.header.Get("Cache-Control"), a.status == http.StatusOK && (strings.HasPrefix(c.path, "/static/") || strings.HasPrefix(c.path, "/sound/") || strings.HasPrefix(c.path, "/kiosk/") || strings.Contains(c.path, ".png") || strings.Contains(c.path, ".svg"))
 		if (caching == "no-store") == cached {
 			t.Errorf("%s %s: caching %q", c.method, c.path, caching)
 		}

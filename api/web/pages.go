@@ -14,6 +14,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
+	"sipas/api/store"
 	"sipas/survey"
 )
 
@@ -57,10 +58,14 @@ type page struct {
 	RefreshTo string
 	// Board pages are read from across a hall.
 	Board bool
-	// Script pages load form.js.
-	Script bool
+	// Script is the script of the page, "" for none.
+	Script string
 	// FormOnly hides what this server does not have.
 	FormOnly bool
+	// Staff may look after tablets.
+	Staff bool
+	// FormToken stands in every form that changes something in a session.
+	FormToken string
 	// SignedIn is the name of the reader's token.
 	SignedIn string
 	Version  string
@@ -80,7 +85,10 @@ func (s *Server) newPage(r *request, title string, data any) *page {
 	}
 	p.Title = title
 	if r.token != nil {
-		p.SignedIn = r.token.Name
+		p.SignedIn, p.Staff = r.token.Name, r.token.Allows(store.RightStaff)
+	}
+	if r.route.access == session && r.token != nil {
+		p.FormToken = s.formToken(r.session)
 	}
 	return p
 }

@@ -26,6 +26,8 @@ type request struct {
 	context context.Context
 	// token of the caller, nil without one.
 	token *store.Token
+	// session is that of a signed-in reader, on its routes.
+	session sessionID
 	// tablet is the caller on its routes, tabletKey the hash of its key.
 	tablet    *kiosk.Device
 	tabletKey []byte
@@ -59,6 +61,9 @@ func (s *Server) run(r *request) (err error) {
 		return &failure{code: codeUnavailable, cause: errWaiting}
 	}
 	if err := s.authorise(r); err != nil {
+		return err
+	}
+	if err := s.refuseForeign(r); err != nil {
 		return err
 	}
 	if r.route.accepts != "" {

@@ -14,8 +14,11 @@ import (
 
 // address fills in the parameters of a route.
 func address(s *Server, rt route) string {
-	if rt.pattern == "/sound/{file}" {
+	switch rt.pattern {
+	case "/sound/{file}":
 		return "/sound/" + testSound
+	case "/kiosk/{version}/{file}":
+		return "/kiosk/" + s.kiosk.Version + "/main.js"
 	}
 	path := strings.NewReplacer("{desk}", testDesk, "{unit}", "u1", "{round}", testRound, "{device}", "NONE", "{file}", strings.TrimPrefix(s.assets.addresses["report.css"], "/static/")).Replace(rt.pattern)
 	if strings.Contains(path, "{") {
@@ -31,7 +34,11 @@ func TestRights(t *testing.T) {
 	wrong := "sipas_" + strings.Repeat("a", 32)
 	for _, rt := range e.server.routes {
 		ask := func(token, cookie string) answer {
-			return e.do(call{method: rt.method, path: address(e.server, rt), contentType: rt.accepts, token: token, cookie: cookie})
+			c := call{method: rt.method, path: address(e.server, rt), contentType: rt.accepts, token: token, cookie: cookie}
+			if rt.access == session && rt.body > 0 && token == "" && !strings.Contains(cookie, wrong) && cookie != "" {
+				c.body = formField + "=" + e.formToken(cookie)
+			}
+			return e.do(c)
 		}
 		cookies := map[store.Right]string{} // new ones: a route signs out
 		for right, token := range e.tokens {

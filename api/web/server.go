@@ -60,6 +60,8 @@ type Config struct {
 	FormOnly bool
 	// Sounds holds recordings of questions; nil for none. See sounds.
 	Sounds fs.FS
+	// KioskApp are the files of the program of tablets; nil for those built in.
+	KioskApp map[string][]byte
 	// Proxies are believed when they say in X-Forwarded-For whose request they pass
 	// on; so is whoever runs on this machine.
 	Proxies []netip.Prefix
@@ -89,6 +91,7 @@ type Server struct {
 
 	ticketKey, sessionKey, importKey, stampKey, slipKey []byte
 	sealKey                                             *kiosk.SealKey
+	kiosk                                               *kiosk.App
 }
 
 // How long a connection may take. Handlers have their own timeouts in the
@@ -126,6 +129,10 @@ func NewWaiting(cfg Config) *Server {
 	s := &Server{cfg: cfg, texts: loadTexts(), assets: loadAssets(), backups: make(chan struct{}, backupsAtOnce)}
 	s.pages = loadPages(s.assets)
 	s.policy = contentPolicy(s.assets)
+	if cfg.KioskApp == nil {
+		cfg.KioskApp = kiosk.AppFiles()
+	}
+	s.kiosk = kiosk.NewApp(cfg.KioskApp)
 	s.sounds = findSounds(cfg.Sounds, cfg.Log)
 	s.routes = s.table()
 	s.limits = newLimits(s.routes)

@@ -105,6 +105,7 @@ func (s *Server) sessionToken(r *request) (store.Token, bool) {
 	if !ok || view.SignedOut(p.id.hash()) {
 		return store.Token{}, false
 	}
+	r.session = p.id
 	return view.TokenByHash(p.token)
 }
 
@@ -118,7 +119,11 @@ func (s *Server) startSession(r *request, token store.Token, next string) error 
 		Name: s.cookieName(), Value: p.seal(s.sessionKey), Path: "/",
 		MaxAge: int(sessionFor.Seconds()), HTTPOnly: true, Secure: s.secure(), SameSite: fiber.CookieSameSiteLaxMode,
 	})
-	s.seeOther(r, localPath(next))
+	path := localPath(next)
+	if path == home && !token.Allows(store.RightFull) && !token.Allows(store.RightReport) && token.Allows(store.RightStaff) {
+		path = fleetHome
+	}
+	s.seeOther(r, path)
 	return nil
 }
 
@@ -129,10 +134,15 @@ func (s *Server) seeOther(r *request, path string) {
 	r.Response().Header.Set(fiber.HeaderLocation, path)
 }
 
+// Where readers begin, and those who may see no report but look after tablets.
+const (
+	home      = "/reports"
+	fleetHome = "/fleet"
+)
+
 // localPath returns next when it is a path of this service, else the list of
 // reports: a link must not lead elsewhere.
 func localPath(next string) string {
-	const home = "/reports"
 	u, err := url.Parse(next)
 	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" {
 		return home

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"path"
@@ -17,7 +18,8 @@ import (
 // "sipas-2640@1.c01.hre.mp3". They are found once, when the server is made.
 type sounds struct {
 	files fs.FS
-	names map[string]bool
+	// names: file name → what is another when the file is: its size and time.
+	names map[string]string
 }
 
 // soundTypes are the kinds of recordings, the one that most browsers play first.
@@ -37,7 +39,7 @@ func soundType(name string) string {
 const maxSound = 2 << 20
 
 func findSounds(files fs.FS, log *slog.Logger) sounds {
-	found := sounds{files: files, names: map[string]bool{}}
+	found := sounds{files: files, names: map[string]string{}}
 	if files == nil {
 		return found
 	}
@@ -51,7 +53,7 @@ func findSounds(files fs.FS, log *slog.Logger) sounds {
 			log.Warn("this is no recording of a question: an mp3, m4a or ogg file of at most 2 MB", "file", e.Name(), "error", err)
 			continue
 		}
-		found.names[e.Name()] = true
+		found.names[e.Name()] = fmt.Sprintf("%x-%x", info.Size(), info.ModTime().Unix())
 	}
 	return found
 }
@@ -59,17 +61,23 @@ func findSounds(files fs.FS, log *slog.Logger) sounds {
 // of is the address of a question's recording, "" without one.
 func (s sounds) of(in *survey.Instrument, item, lang string) string {
 	for _, kind := range soundTypes {
-		if name := in.Key() + "." + item + "." + lang + kind.extension; s.names[name] {
+		if name := in.Key() + "." + item + "." + lang + kind.extension; s.names[name] != "" {
 			return "/sound/" + name
 		}
 	}
 	return ""
 }
 
+// versioned is an address that [sounds.of] gave, for who keeps recordings for ever: it is
+// another one when the file is.
+func (s sounds) versioned(address string) string {
+	return address + "?v=" + s.names[path.Base(address)]
+}
+
 // sound sends a recording, or the part of it that a player asks for.
 func (s *Server) sound(r *request) error {
 	name := r.Params("file")
-	if !s.sounds.names[name] {
+	if s.sounds.names[name] == "" {
 		return fail(codeNotFound)
 	}
 	b, err := fs.ReadFile(s.sounds.files, name)

@@ -401,8 +401,15 @@ func syncTime(b *testing.B, folder string) time.Duration {
 	return times[len(times)/2]
 }
 
-// TestMain lets the benchmark start this binary as its load generator.
+// TestMain lets tests start this binary as their load generator, or as a server.
 func TestMain(m *testing.M) {
+	if order := os.Getenv(asHall); order != "" {
+		if err := runHall(order); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if order := os.Getenv(asLoad); order != "" {
 		if err := runLoad(order, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)

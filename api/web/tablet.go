@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -37,14 +38,15 @@ func (s *Server) enrol(r *request) error {
 	if err := decode(r.Request().Body(), &e); err != nil {
 		return err
 	}
-	if _, ok := kiosk.ReadKeyHash(e.KeySHA256); !ok {
+	hash, ok := kiosk.ReadKeyHash(e.KeySHA256)
+	if !ok {
 		return &survey.Error{Fields: []survey.FieldError{{Field: "key_sha256", Code: survey.CodeInvalid}}}
 	}
 	code, ok := kiosk.ReadPairingCode(e.Code)
 	if !ok {
 		return fail(codePairing)
 	}
-	d, err := s.store.PairDevice(r.context, code, e.KeySHA256, s.cfg.Now())
+	d, err := s.store.PairDevice(r.context, code, hex.EncodeToString(hash), s.cfg.Now())
 	if err != nil {
 		return err
 	}
@@ -77,8 +79,16 @@ type syncAnswer struct {
 	// keeps is to be sent again. Covered ones may be forgotten.
 	Received kiosk.Numbers `json:"received"`
 	Covered  kiosk.Numbers `json:"covered"`
-	// Bundle names the survey that the tablet should show.
-	Bundle string `json:"bundle"`
+	// Bundle names the survey that the tablet should show, App the program that it should
+	// run.
+	Bundle string  `json:"bundle"`
+	App    *appNow `json:"app,omitempty"`
+}
+
+// appNow is the program that this server has.
+type appNow struct {
+	Version string          `json:"version"`
+	Files   []kiosk.AppFile `json:"files"`
 }
 
 type syncReceipt struct {
@@ -119,6 +129,7 @@ func (s *Server) sync(r *request) error {
 	if answer.Bundle, _, err = s.bundleOf(d, now); err != nil {
 		return err
 	}
+	answer.App = &appNow{s.kiosk.Version, s.kiosk.List}
 	return r.sendSigned(answer)
 }
 
@@ -136,7 +147,8 @@ type received struct {
 	digest  string
 	outcome kiosk.Outcome
 	// fresh: it was not there before.
-	fresh bool
+	fresh  bool
+	sealed []byte
 }
 
 // receive stores the answers of a batch, those in which something is wrong in the
@@ -160,12 +172,41 @@ func (s *Server) receive(r *request, d *kiosk.Device, batch *kiosk.Batch, now ti
 		numbers[i] = it.n
 		// A number that was used for an answer which is not this one.
 		if it.fresh && (had.Has(it.n) || seen[it.n] != "" && seen[it.n] != it.digest) {
-			clones++
+			mended, err := s.mended(r, &it)
+			if err != nil {
+				return nil, before, err
+			}
+			if !mended {
+				clones++
+			}
 		}
 		seen[it.n] = it.digest
 	}
 	contact, err := s.store.LearnContact(r.context, d.ID, func(c *kiosk.Contact) { c.Learn(batch, numbers, clones, now) })
 	return list, contact, err
+}
+
+// mended reports whether an answer that was stored now had been in quarantine, until
+// staff mended what was wrong.
+func (s *Server) mended(r *request, it *received) (bool, error) {
+	if it.outcome != kiosk.Stored {
+		return false, nil
+	}
+	return s.store.WasQuarantined(r.context, it.sealed)
+}
+
+// isStored reports whether an answer is stored already: its id, and its receipt, which
+// no other answer has.
+func (s *Server) isStored(r *request, a *kiosk.Arrival) (bool, error) {
+	id, err := survey.ParseID(a.Item.ID)
+	if a.Err != nil || err != nil {
+		return false, nil
+	}
+	stored, err := s.store.Response(r.context, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && bytes.Equal(stored.Receipt, a.Receipt), err
 }
 
 // take brings answers through the domain's door into the store, or into the
@@ -180,16 +221,31 @@ func (s *Server) take(r *request, d *kiosk.Device, arrivals []kiosk.Arrival, now
 		a := &arrivals[i]
 		wrong, bad = append(wrong, store.Quarantined{Device: d.ID, Reason: reason, Answered: a.At, Unsure: a.Unsure, Received: survey.Hour(now), Sealed: a.Sealed}), append(bad, i)
 	}
+	add := func(i int, outcome kiosk.Outcome, fresh bool) {
+		list = append(list, received{arrivals[i].N, arrivals[i].Digest, outcome, fresh, arrivals[i].Sealed})
+	}
+	// Documents change: what was taken once would perhaps not be taken any more.
+	refuse := func(i int, reason string) error {
+		known, err := s.isStored(r, &arrivals[i])
+		switch {
+		case err != nil:
+			return err
+		case known:
+			add(i, kiosk.Stored, false)
+		default:
+			aside(i, reason)
+		}
+		return nil
+	}
 	for i := range arrivals {
 		response, err := arrivals[i].Accept(catalogue, d, now)
 		if err != nil {
-			aside(i, err.Error())
+			if err := refuse(i, err.Error()); err != nil {
+				return nil, nil, err
+			}
 			continue
 		}
 		responses, good = append(responses, response), append(good, i)
-	}
-	add := func(i int, outcome kiosk.Outcome, fresh bool) {
-		list = append(list, received{arrivals[i].N, arrivals[i].Digest, outcome, fresh})
 	}
 	var failures []error
 	if len(responses) > 0 {
@@ -205,7 +261,9 @@ func (s *Server) take(r *request, d *kiosk.Device, arrivals []kiosk.Arrival, now
 			case store.Withdrawn:
 				add(good[k], kiosk.Withdrawn, false)
 			case store.Conflict: // no tablet draws an id that is there
-				aside(good[k], "id: conflict")
+				if err := refuse(good[k], "id: conflict"); err != nil {
+					return nil, nil, err
+				}
 			}
 		}
 	}
@@ -251,7 +309,7 @@ func (s *Server) bundleOf(d *kiosk.Device, now time.Time) (name string, body []b
 	b.Seal, b.PublicURL = s.sealKey.Public(), s.cfg.PublicURL
 	b.SoundKeys(func(in *survey.Instrument, item, lang, key string) {
 		if address := s.sounds.of(in, item, lang); address != "" {
-			b.Sounds[key] = address
+			b.Sounds[key] = s.sounds.versioned(address)
 		}
 	})
 	if body, err = json.Marshal(b); err != nil {

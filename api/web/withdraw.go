@@ -24,7 +24,9 @@ type withdrawal struct {
 }
 
 func (s *Server) renderWithdrawal(r *request, status int, w *withdrawal) error {
-	return s.render(r, status, "withdraw", s.newPage(r, s.texts.say(r.language(), "withdraw.title"), w))
+	p := s.newPage(r, s.texts.say(r.language(), "withdraw.title"), w)
+	p.Script = "withdraw.js"
+	return s.render(r, status, "withdraw", p)
 }
 
 // withdraw erases the answer with a receipt code. Whoever guesses codes learns

@@ -1,0 +1,734 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	pagedomain "github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+
+	"sipas/api/store"
+	"sipas/kiosk"
+	"sipas/survey"
+)
+
+// many is how many answers the long tests give.
+const many = 500
+
+// TestKioskOffline: a tablet without network takes answers, through reloads and through a
+// browser that is killed; all of them arrive once.
+func TestKioskOffline(t *testing.T) {
+	chromium(t)
+	docs := hallDocuments(t)
+	h := openHall(t, docs)
+	w := h.newTablet(800, 1280)
+	w.enrol("Máy 1", testDesk)
+	if result, _ := w.send(); result != "tốt" {
+		t.Fatal(result)
+	}
+	w.offline(true)
+	w.answerAll(100, 1)
+	w.do(chromedp.Reload())
+	w.ready()
+	if result, queued := w.send(); result != "không có mạng" || queued != "100" {
+		t.Errorf("offline: %s, %s wait", result, queued)
+	}
+	// The power fails while somebody answers.
+	failed := make(chan error, 1)
+	go func() { failed <- w.answer(many, 2) }()
+	h.wait("answers", func() bool { return len(w.acknowledged()) >= 250 })
+	w.kill()
+	if err := <-failed; err == nil {
+		t.Error("all answers were given before the browser was killed")
+	}
+	h.kill() // and with it the network
+	w.open(800, 1280)
+	w.navigate("/kiosk")
+	w.ready()
+	left := many - w.queued()
+	w.answerAll(left, 3)
+	if n := w.queued(); n != many {
+		t.Errorf("%d answers wait, want %d", n, many)
+	}
+	h.serve()
+	w.drain()
+	compareAnswers(t, docs, w.acknowledged(), h.responses(), 1)
+	if n := len(h.responses()); n != many {
+		t.Errorf("%d answers are stored, want %d", n, many)
+	}
+	d := h.device()
+	if d.Queue != 0 || len(d.Missing) != 0 || d.Given != many || d.Unaccounted != 0 || d.Clones != 0 {
+		t.Errorf("the tablet: %+v", d)
+	}
+}
+
+// TestKioskServerKilled: the server dies in the middle of taking answers, twice.
+func TestKioskServerKilled(t *testing.T) {
+	chromium(t)
+	docs := hallDocuments(t)
+	h := openHall(t, docs)
+	w := h.newTablet(1280, 800)
+	w.enrol("Máy 1", testDesk)
+	w.send()
+	w.offline(true)
+	w.answerAll(many, 7)
+	w.offline(false)
+	// The first batch arrives and its answer is lost; the second dies on its way.
+	for _, whole := range []bool{true, false} {
+		var batches atomic.Int32
+		h.set(func(rw http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path != "/api/v1/kiosk/sync" || batches.Add(1) > 1 {
+				return false
+			}
+			if whole {
+				h.forward(r)
+			} else {
+				go h.forward(r)
+				time.Sleep(3 * time.Millisecond)
+			}
+			_ = h.process.Process.Kill()
+			panic(http.ErrAbortHandler)
+		})
+		if result, queued := w.send(); result != "không có mạng" || queued != fmt.Sprint(many) {
+			t.Errorf("the server died: %s, %s wait", result, queued)
+		}
+		h.set(nil)
+		h.kill()
+		h.serve()
+	}
+	w.drain()
+	compareAnswers(t, docs, w.acknowledged(), h.responses(), 0)
+	if d := h.device(); d.Queue != 0 || len(d.Missing) != 0 || d.Clones != 0 {
+		t.Errorf("the tablet: %+v", d)
+	}
+}
+
+// watchStorage is in the page before anything else: it notes the order of writes and
+// thanks.
+const watchStorage = `
+	window.story = [];
+	const begin = IDBDatabase.prototype.transaction;
+	IDBDatabase.prototype.transaction = function (stores, mode, options) {
+		const t = begin.call(this, stores, mode, options), queue = [].concat(stores).includes("queue");
+		if (mode === "readwrite" && this.name === "sipas-kiosk") {
+			story.push("write " + (options && options.durability) + " " + t.durability);
+			if (queue && window.breakNext) { const name = window.breakNext; window.breakNext = ""; setTimeout(() => t.abort()); t.commit = () => {}; }
+			t.addEventListener("complete", () => { if (queue) story.push("complete"); });
+			t.addEventListener("abort", () => { if (queue) story.push("abort"); });
+		}
+		return t;
+	};
+	new MutationObserver(() => { if (document.querySelector("#stored") && story[story.length - 1] !== "thanks") story.push("thanks"); }).observe(document, { subtree: true, childList: true });
+`
+
+func (w *tabletTab) before(script string) {
+	w.t.Helper()
+	w.do(chromedp.Action[chromedp.Void](func(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+		_, err := cdp.Call(ctx, target, pagedomain.AddScriptToEvaluateOnNewDocument, pagedomain.AddScriptToEvaluateOnNewDocumentParams{Source: script})
+		return chromedp.Void{}, err
+	}))
+}
+
+// TestKioskDurability: every write is strict, and thanks come after it is complete; a
+// write that fails is tried again, and where it keeps failing nobody is thanked.
+func TestKioskDurability(t *testing.T) {
+	chromium(t)
+	h := openHall(t, hallDocuments(t))
+	w := h.newTablet(800, 1280)
+	w.before(watchStorage)
+	w.enrol("Máy 1", testDesk)
+	w.eval(`String(window.story = [])`)
+	w.answerAll(2, 1)
+	var story []string
+	if err := json.Unmarshal([]byte(w.eval(`JSON.stringify(story)`)), &story); err != nil {
+		t.Fatal(err)
+	}
+	thanks, completes := 0, 0
+	for _, event := range story {
+		switch {
+		case strings.HasPrefix(event, "write") && event != "write strict strict":
+			t.Errorf("a write is %q", event)
+		case event == "complete":
+			completes++
+		case event == "thanks":
+			if thanks++; completes < thanks {
+				t.Errorf("thanks before the write was complete: %v", story)
+			}
+		}
+	}
+	if thanks != 2 || completes < 2 {
+		t.Errorf("what happened: %v", story)
+	}
+	before := w.queued()
+	w.eval(`window.breakNext = "AbortError"`)
+	w.answerAll(1, 2) // the second try succeeds
+	if n := w.queued(); n != before+1 {
+		t.Errorf("%d wait, want one more than %d", n, before)
+	}
+	w.eval(`String(Object.defineProperty(window, "breakNext", { get: () => "AbortError", set() {} }))`)
+	go func() { _ = w.answer(1, 3) }()
+	w.until("the tablet stops", `document.querySelector('[data-problem="stopped"]')`)
+	w.photograph("kiosk-stopped")
+	if strings.Contains(w.eval(`JSON.stringify(story)`), `"abort","thanks"`) {
+		t.Error("thanks were shown for an answer that was not stored")
+	}
+	if n := w.queued(); n != before+1 {
+		t.Errorf("%d wait, want %d", n, before+1)
+	}
+}
+
+// variant is the built-in program with some files changed.
+func variant(t *testing.T, change func(map[string][]byte)) string {
+	t.Helper()
+	folder, files := t.TempDir(), kiosk.AppFiles()
+	change(files)
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(folder, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return folder
+}
+
+func replace(t *testing.T, files map[string][]byte, name, old, now string) {
+	t.Helper()
+	if !bytes.Contains(files[name], []byte(old)) {
+		t.Fatalf("%s does not say %s", name, old)
+	}
+	files[name] = bytes.ReplaceAll(files[name], []byte(old), []byte(now))
+}
+
+// TestKioskUpdate: the next version, with another database, takes over 500 answers that
+// wait; a download that is cut changes nothing; a version that does not come to life goes
+// back to the one before by itself; and the server may go back as well.
+func TestKioskUpdate(t *testing.T) {
+	chromium(t)
+	docs := hallDocuments(t)
+	h := openHall(t, docs)
+	w := h.newTablet(800, 1280)
+	w.enrol("Máy 1", testDesk)
+	w.send()
+	first := w.version()
+	w.offline(true)
+	w.answerAll(many, 5)
+	w.offline(false)
+	next := variant(t, func(files map[string][]byte) {
+		replace(t, files, "storage.js", "const version = 1;", "const version = 2;")
+		replace(t, files, "storage.js", "['meta', 'queue', 'kept', 'sessions']) {", "['meta', 'queue', 'kept', 'sessions', 'more']) {")
+		replace(t, files, "sw.js", "// The service worker", "// The next service worker")
+	})
+	h.kill()
+	h.order.App = next
+	h.serve()
+	// Nothing is sent yet, so that the answers must survive the change.
+	h.set(func(rw http.ResponseWriter, r *http.Request) bool {
+		switch {
+		case strings.HasSuffix(r.URL.Path, "/queue.js"): // cut in the middle
+			rw.Header().Set("Content-Length", "100000")
+			_, _ = rw.Write([]byte("// The answers on a tablet"))
+			panic(http.ErrAbortHandler)
+		case r.URL.Path == "/api/v1/kiosk/sync":
+			return h.emptied(rw, r)
+		}
+		return false
+	})
+	w.send()
+	if v := w.version(); v != first || w.queued() != many {
+		t.Errorf("after a cut download: version %s, %d wait", v, w.queued())
+	}
+	h.set(func(rw http.ResponseWriter, r *http.Request) bool {
+		return r.URL.Path == "/api/v1/kiosk/sync" && h.emptied(rw, r)
+	})
+	w.send()
+	w.until("the next version", `document.querySelector("link[rel=manifest]").href.indexOf("`+first+`") < 0 && document.querySelector("#start")`)
+	second := w.version()
+	if w.queued() != many {
+		t.Errorf("%d answers wait after the update, want %d", w.queued(), many)
+	}
+	if v := w.ask(`new Promise((r) => { const q = indexedDB.open("sipas-kiosk"); q.onsuccess = () => { r(String(q.result.version)); q.result.close(); }; })`); v != "2" {
+		t.Errorf("the database has version %s", v)
+	}
+	// One that never comes to life.
+	h.kill()
+	h.order.App = variant(t, func(files map[string][]byte) {
+		replace(t, files, "main.js", "async function main() {", "async function main() { throw new Error('a fault');")
+		replace(t, files, "main.js", "setTimeout(() => location.reload(), 60e3);", "")
+	})
+	h.serve()
+	w.send()
+	w.until("the broken version", `document.querySelector('[data-problem="stopped"]')`)
+	for range 3 {
+		w.navigate("/kiosk")
+	}
+	w.ready()
+	if v := w.version(); v != second {
+		t.Errorf("after a broken version: %s, want %s", v, second)
+	}
+	w.send() // offers the broken one again
+	if v := w.version(); v != second || w.queued() != many {
+		t.Errorf("the broken version came back: %s, %d wait", v, w.queued())
+	}
+	// Back to the first: the older program works on the newer database.
+	h.kill()
+	h.order.App = ""
+	h.serve()
+	w.send()
+	w.until("the first version", `document.querySelector("link[rel=manifest]").href.indexOf("`+first+`") > 0 && document.querySelector("#start")`)
+	w.answerAll(2, 6)
+	h.set(nil)
+	w.drain()
+	compareAnswers(t, docs, w.acknowledged(), h.responses(), 0)
+}
+
+// TestKioskMonth: a tablet that was without network for 35 days, with the service worker
+// of then, opens, asks the round of today and is up to date after a contact.
+func TestKioskMonth(t *testing.T) {
+	chromium(t)
+	docs := hallDocuments(t)
+	today := survey.DateOf(time.Now())
+	later := docs.Rounds[0]
+	later.ID, later.First, later.Last = "r-later", today.AddDays(30), today.AddDays(50)
+	docs.Rounds = append(docs.Rounds, later)
+	h := openHall(t, docs)
+	w := h.newTablet(800, 1280)
+	w.enrol("Máy 1", testDesk)
+	w.send()
+	h.kill()
+	w.before(`const real = Date.now; Date.now = () => real() + 35 * 86400e3;`)
+	w.navigate("/kiosk")
+	w.ready()
+	w.answerAll(3, 1)
+	if w.queued() != 3 {
+		t.Errorf("%d answers wait", w.queued())
+	}
+	h.order.App = variant(t, func(files map[string][]byte) {
+		replace(t, files, "sw.js", "// The service worker", "// A newer service worker")
+	})
+	h.serve()
+	before := w.version()
+	w.send()
+	w.until("the newer version", `document.querySelector("link[rel=manifest]").href.indexOf("`+before+`") < 0`)
+	// The round of then has not begun by the server's clock: it asks staff, and loses nothing.
+	if d := h.device(); d.Queue != 0 || len(d.Missing) != 0 {
+		t.Errorf("the tablet: %+v", d)
+	}
+	var aside quarantineList
+	h.call("GET", "/api/v1/quarantine", "", &aside)
+	if len(aside.Answers)+len(h.responses()) != 3 {
+		t.Errorf("%d in quarantine", len(aside.Answers))
+	}
+}
+
+// TestKioskCaptivePortal: a network that answers everything itself deletes nothing.
+func TestKioskCaptivePortal(t *testing.T) {
+	chromium(t)
+	docs := hallDocuments(t)
+	h := openHall(t, docs)
+	w := h.newTablet(800, 1280)
+	w.enrol("Máy 1", testDesk)
+	w.send()
+	w.answerAll(5, 1)
+	h.set(func(rw http.ResponseWriter, r *http.Request) bool {
+		rw.Header().Set("Content-Type", "text/html")
+		_, _ = rw.Write([]byte("<html><h1>Đăng nhập Wi-Fi</h1></html>"))
+		return true
+	})
+	if result, queued := w.send(); !strings.HasPrefix(result, "mạng trả lời thay") || queued != "5" {
+		t.Errorf("a captive portal: %s, %s wait", result, queued)
+	}
+	w.navigate("/kiosk")
+	w.ready()
+	if got := w.ask(`navigator.serviceWorker.ready.then((r) => r.update()).then(() => "taken", () => "refused")`); got != "refused" {
+		t.Errorf("the service worker of a captive portal was %s", got)
+	}
+	w.navigate("/kiosk")
+	w.ready()
+	if n, controlled := w.queued(), w.eval(`String(Boolean(navigator.serviceWorker.controller))`); n != 5 || controlled != "true" {
+		t.Errorf("after a captive portal: %d wait, under a service worker: %s", n, controlled)
+	}
+	h.set(nil)
+	w.drain()
+	compareAnswers(t, docs, w.acknowledged(), h.responses(), 0)
+}
+
+// TestKioskRestore: the server is restored from a backup of before the last contact;
+// tablets send again what it lacks, and forget what a verified backup covers.
+func TestKioskRestore(t *testing.T) {
+	chromium(t)
+	docs := hallDocuments(t)
+	h := openHall(t, docs)
+	w := h.newTablet(800, 1280)
+	w.enrol("Máy 1", testDesk)
+	w.answerAll(4, 1)
+	w.drain()
+	h.stop()
+	older := t.TempDir()
+	if err := os.CopyFS(older, os.DirFS(h.order.Folder)); err != nil {
+		t.Fatal(err)
+	}
+	h.serve()
+	w.answerAll(6, 2)
+	w.drain()
+	if n := len(h.responses()); n != 10 {
+		t.Fatalf("%d answers", n)
+	}
+	h.kill()
+	h.order.Folder = older
+	h.serve()
+	w.send() // says what is there; the tablet asks its answers back into the queue
+	w.drain()
+	compareAnswers(t, docs, w.acknowledged(), h.responses(), 0)
+	if kept := w.kept(); kept != "10" {
+		t.Errorf("%s answers are kept before any backup", kept)
+	}
+	// A backup that was verified and is kept covers them.
+	contact := h.contact()
+	h.callAs(h.backups, "POST", "/api/v1/kiosk/covered", mustJSON(t, coveredBackup{Covers: []store.Cover{{Device: h.device().ID, Epoch: contact.Epochs[0].ID, Received: contact.Epochs[0].Received}}}), nil)
+	w.send()
+	if kept := w.kept(); kept != "0" {
+		t.Errorf("%s answers are kept after a backup covers them", kept)
+	}
+}
+
+// TestKioskLeavesNothing: who walks away leaves nothing in storage, history and page.
+func TestKioskLeavesNothing(t *testing.T) {
+	chromium(t)
+	docs := hallDocuments(t)
+	h := openHall(t, docs)
+	w := h.newTablet(800, 1280)
+	w.before(`window.ahead = 0; const now = performance.now.bind(performance); performance.now = () => now() + ahead;`)
+	device := w.enrol("Máy 1", testDesk)
+	h.call("POST", "/api/v1/devices/"+device, `{"comments":true}`, nil)
+	w.send()
+	// From now on all that comes is known.
+	h.kill()
+	before, history := w.everything(), w.eval(`String(history.length)`)
+	screen := w.eval(`document.documentElement.outerHTML`)
+	w.eval(`String(document.querySelector("#start").click())`)
+	w.until("a question", `document.querySelector(".level")`)
+	w.eval(`String(document.querySelector('.level[data-value="5"]').click())`)
+	for range 30 {
+		if w.eval(`String(Boolean(document.querySelector("#comment")))`) == "true" {
+			break
+		}
+		w.eval(`String(document.querySelector("#next").click())`)
+	}
+	w.do(chromedp.SendKeys(chromedp.CSS("#comment"), "Nguyễn Thị Bí Mật"))
+	if w.eval(`String(document.querySelector("#app").innerText.length > 0)`) != "true" {
+		t.Fatal("no screen")
+	}
+	idle := func(seconds int) { w.eval(fmt.Sprintf("window.ahead += %d, ''", seconds*1000)) }
+	idle(56)
+	time.Sleep(1500 * time.Millisecond) // the program looks every second
+	if w.eval(`String(Boolean(document.querySelector("dialog[open]")))`) != "false" {
+		t.Error("the warning comes before 60 seconds")
+	}
+	idle(4)
+	w.until("the warning", `document.querySelector("dialog[open]")`)
+	w.photograph("kiosk-idle")
+	w.eval(`String(document.querySelector("#stay").click())`)
+	if w.eval(`String(document.querySelector("#comment").value)`) != "Nguyễn Thị Bí Mật" {
+		t.Error("who stays loses what was written")
+	}
+	idle(61)
+	w.until("the warning again", `document.querySelector("dialog[open]")`)
+	idle(15)
+	time.Sleep(1500 * time.Millisecond)
+	if w.eval(`String(Boolean(document.querySelector("dialog[open]")))`) != "true" {
+		t.Error("the answer is given up before 20 seconds of warning")
+	}
+	idle(5)
+	w.ready()
+	after := w.everything()
+	for _, secret := range []string{"Bí Mật", "Nguyễn"} {
+		if strings.Contains(after+w.eval(`document.documentElement.outerHTML`), secret) {
+			t.Errorf("%q is still there", secret)
+		}
+	}
+	// But for the count of those who left, and clocks.
+	if trimmed(before) != trimmed(after) || !strings.Contains(after, `"abandoned":1`) {
+		t.Errorf("storage before and after:\n%s\n%s", before, after)
+	}
+	if n := w.eval(`String(history.length)`); n != history {
+		t.Errorf("history has %s entries, had %s", n, history)
+	}
+	if now := w.eval(`document.documentElement.outerHTML`); now != screen {
+		t.Errorf("the start is another page than before:\n%s\n%s", screen, now)
+	}
+}
+
+// TestKioskDesk: a tablet that was moved names its new desk and leaves answers where they
+// were given; one that was revoked says so, keeps its answers and hands them over.
+func TestKioskDesk(t *testing.T) {
+	chromium(t)
+	docs := hallDocuments(t)
+	h := openHall(t, docs)
+	w := h.newTablet(1280, 800)
+	device := w.enrol("Máy 1", testDesk)
+	w.send()
+	w.offline(true)
+	w.answerAll(3, 1)
+	w.offline(false)
+	h.call("POST", "/api/v1/devices/"+device, `{"desk":"Q2","message":"Sạc máy trước 17 giờ"}`, nil)
+	w.drain()
+	w.until("the new desk", `document.querySelector(".top").innerText.includes("Quầy 2") && document.querySelector(".message").innerText.includes("Sạc máy")`)
+	w.photograph("kiosk-moved")
+	w.answerAll(2, 2)
+	w.drain()
+	desks := map[string]int{}
+	for _, r := range h.responses() {
+		desks[r.Desk]++
+	}
+	if desks[testDesk] != 3 || desks["Q2"] != 2 {
+		t.Errorf("answers by desk: %v", desks)
+	}
+	w.answerAll(2, 3)
+	h.call("POST", "/api/v1/devices/"+device+"/revoke", "", nil)
+	w.send()
+	w.until("that it was revoked", `document.querySelector('[data-problem="revoked"]')`)
+	w.photograph("kiosk-revoked")
+	if w.queued() != 2 {
+		t.Errorf("%d answers wait on a revoked tablet", w.queued())
+	}
+	w.navigate("/kiosk")
+	w.until("that it was revoked", `document.querySelector('[data-problem="revoked"]')`)
+	file := w.export()
+	var out exported
+	h.call("POST", "/api/v1/kiosk/exports", file, &out)
+	if out.Answers != 2 || out.Stored != 2 {
+		t.Errorf("the export: %+v", out)
+	}
+	// What the server said of the file empties the queue; something else does not.
+	w.menu()
+	for _, text := range []string{`{"receipts":"none"}`, strings.ReplaceAll(mustJSON(t, out), `"stored"`, `"withdrawn"`), mustJSON(t, out)} {
+		w.eval(fmt.Sprintf(`{ const files = new DataTransfer(); files.items.add(new File([%q], "receipts.json")); const input = document.querySelector("#receipts"); input.files = files.files; document.querySelector("#said").textContent = ""; input.dispatchEvent(new Event("change")); }; ""`, text))
+		w.until("an answer", `document.querySelector("#said").textContent`)
+		if want := map[bool]int{true: 0, false: 2}[text == mustJSON(t, out)]; w.queued() != want {
+			t.Errorf("after %.60s %d answers wait, want %d", text, w.queued(), want)
+		}
+	}
+	w.eval(`String(document.querySelector("#do-close").click())`)
+	w.until("that it was revoked", `document.querySelector('[data-problem="revoked"]')`)
+	// Paired again, it goes on.
+	var again PairedDevice
+	h.call("POST", "/api/v1/devices/"+device+"/pairing", "", &again)
+	w.menu()
+	w.eval(`String(document.querySelector("#do-pair").click())`)
+	w.until("the page for pairing", `document.querySelector("#code")`)
+	w.do(chromedp.SendKeys(chromedp.CSS("#code"), again.Code))
+	w.do(chromedp.SendKeys(chromedp.CSS("#pin"), "2468"))
+	w.do(chromedp.Click(chromedp.CSS("#enrol")))
+	w.ready()
+	w.answerAll(1, 4)
+	w.drain()
+	compareAnswers(t, docs, w.acknowledged(), h.responses(), 0)
+}
+
+// TestKioskScreens looks at every screen, in both positions, and reads them with axe.
+func TestKioskScreens(t *testing.T) {
+	chromium(t)
+	rules := axe(t)
+	docs := hallDocuments(t)
+	docs.Rounds[0].Form = survey.FormFull
+	sounds := t.TempDir()
+	if err := os.WriteFile(filepath.Join(sounds, testSound), tone(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range []struct{ width, height int64 }{{800, 1280}, {1280, 800}} {
+		name := fmt.Sprintf("kiosk-%dx%d-", size.width, size.height)
+		t.Run(name, func(t *testing.T) {
+			h := openHall(t, docs)
+			h.kill()
+			h.order.Sounds = sounds
+			h.serve()
+			w := h.newTablet(size.width, size.height)
+			look := func(screen string) {
+				t.Helper()
+				w.photograph(name + screen)
+				w.accessible(rules, screen)
+				w.noSideways(float64(size.width))
+			}
+			w.navigate("/kiosk")
+			w.until("the page for pairing", `document.querySelector("#code")`)
+			look("enrol")
+			device := w.enrol("Máy tiếp dân 1", testDesk)
+			h.call("POST", "/api/v1/devices/"+device, `{"comments":true,"message":"Lau màn hình trước giờ làm việc"}`, nil)
+			w.send()
+			w.until("the message", `document.querySelector(".message")`)
+			look("attract")
+			w.eval(`String(document.querySelector(".language").click())`)
+			look("attract-en")
+			w.eval(`String(document.querySelector(".language").click())`)
+			h.kill() // the recording is on the tablet
+			w.eval(`String(document.querySelector("#start").click())`)
+			w.until("a question", `document.querySelector(".level")`)
+			w.eval(`window.played = 0, AudioBufferSourceNode.prototype.start = ((start) => function () { played++; return start.call(this); })(AudioBufferSourceNode.prototype.start), ""`)
+			w.eval(`String(document.querySelector("#hear").click())`)
+			w.until("the recording", `window.played === 1`)
+			look("question")
+			w.eval(`String(document.querySelector('.level[data-value="4"]').click())`)
+			w.eval(`String(document.querySelector("#back").click())`)
+			w.until("the answer of before", `document.querySelector('.level[data-value="4"]').getAttribute("aria-pressed") === "true"`)
+			look("question-answered")
+			seen := map[string]bool{}
+			for range 60 {
+				for kind, selector := range map[string]string{"choice": ".options", "comment": "#comment", "stop": "#stop"} {
+					if !seen[kind] && w.eval(`String(Boolean(document.querySelector("`+selector+`")))`) == "true" {
+						seen[kind] = true
+						look(kind)
+					}
+				}
+				if w.eval(`String(Boolean(document.querySelector("#send")))`) == "true" {
+					break
+				}
+				w.eval(`String(document.querySelector("#next").click())`)
+			}
+			if len(seen) != 3 {
+				t.Errorf("screens seen: %v", seen)
+			}
+			look("send")
+			w.eval(`String(document.querySelector("#send").click())`)
+			w.until("thanks", `document.querySelector("#receipt")`)
+			look("thanks")
+			w.qrLeadsTo(`/r#` + w.text("#receipt"))
+			w.eval(`String(document.querySelector("#done").click())`)
+			w.ready()
+			w.eval(`String(document.querySelector("footer .plain:last-child").click())`)
+			w.until("the PIN", `document.querySelector("#pin")`)
+			look("pin")
+			w.do(chromedp.SendKeys(chromedp.CSS("#pin"), "1111"))
+			w.eval(`String(document.querySelector("#open").click())`)
+			w.until("that the PIN is wrong", `document.querySelector(".wrong").textContent`)
+			w.do(chromedp.SendKeys(chromedp.CSS("#pin"), "2468"))
+			w.eval(`String(document.querySelector("#open").click())`)
+			w.until("the menu", `document.querySelector("#is-queue")`)
+			look("menu")
+			if w.text("#is-queue") != "1" {
+				t.Errorf("%s answers wait", w.text("#is-queue"))
+			}
+			w.eval(`String(document.querySelector("#do-unpair").click())`)
+			w.until("that answers wait", `document.querySelector("#said").textContent.includes("Còn 1 phiếu")`)
+			// A test stores nothing.
+			w.eval(`String(document.querySelector("#do-test").click())`)
+			w.until("a question", `document.querySelector(".level")`)
+			for range 60 {
+				if w.eval(`String(Boolean(document.querySelector("#send")))`) == "true" {
+					break
+				}
+				w.eval(`String(document.querySelector("#next").click())`)
+			}
+			w.eval(`String(document.querySelector("#send").click())`)
+			w.until("that it was a test", `document.querySelector("#stored").textContent.includes("thử")`)
+			look("test")
+			w.eval(`String(document.querySelector("#done").click())`)
+			if w.queued() != 1 {
+				t.Errorf("after a test %d answers wait", w.queued())
+			}
+			second := w.another("/kiosk")
+			second.until("that another tab has it", `document.querySelector('[data-problem="second"]')`)
+			second.photograph(name + "second")
+			second.closed()
+			w.before(`navigator.storage.estimate = async () => ({ usage: 1e9, quota: 1e9 + 1e6 });`)
+			w.navigate("/kiosk")
+			w.until("that the storage is full", `document.querySelector('[data-problem="full"]')`)
+			look("full")
+			w.before(`Date.now = () => 1000;`)
+			w.before(`navigator.storage.estimate = async () => ({ usage: 1, quota: 1e9 });`)
+			w.navigate("/kiosk")
+			w.until("that the clock is wrong", `document.querySelector('[data-problem="clock"]')`)
+			look("clock")
+		})
+	}
+}
+
+// TestKioskClosed: a tablet at a desk without a round says so.
+func TestKioskClosed(t *testing.T) {
+	chromium(t)
+	h := openHall(t, hallDocuments(t))
+	w := h.newTablet(800, 1280)
+	var made PairedDevice
+	h.call("POST", "/api/v1/devices", `{"name":"Máy 4","desk":"X1"}`, &made)
+	w.navigate("/kiosk#" + made.Code)
+	w.until("the page for pairing", `document.querySelector("#code") && document.querySelector("#code").value`)
+	w.do(chromedp.SendKeys(chromedp.CSS("#pin"), "2468"))
+	w.do(chromedp.Click(chromedp.CSS("#enrol")))
+	w.until("that no round is open", `document.querySelector('[data-problem="closed"]')`)
+	w.photograph("kiosk-closed")
+	if hash := w.eval(`location.hash`); hash != "" {
+		t.Errorf("the pairing code is still in the address: %s", hash)
+	}
+}
+
+// TestKioskPlain: over plain HTTP the page says why it cannot work.
+func TestKioskPlain(t *testing.T) {
+	chromium(t)
+	e := start(t, options{})
+	h := &hall{t: t}
+	w := h.newTablet(800, 1280)
+	w.do(chromedp.Navigate("http://" + hallHost + e.url[strings.LastIndex(e.url, ":"):] + "/kiosk"))
+	w.until("why it cannot work", `document.querySelector('[data-problem="insecure"]')`)
+	w.photograph("kiosk-insecure")
+}
+
+// tone is a recording of 200 ms, as WAV: browsers look at the content.
+func tone() []byte {
+	const rate, n = 8000, 1600
+	var b bytes.Buffer
+	b.WriteString("RIFF")
+	_ = binary.Write(&b, binary.LittleEndian, uint32(36+2*n))
+	b.WriteString("WAVEfmt ")
+	for _, v := range []any{uint32(16), uint16(1), uint16(1), uint32(rate), uint32(2 * rate), uint16(2), uint16(16)} {
+		_ = binary.Write(&b, binary.LittleEndian, v)
+	}
+	b.WriteString("data")
+	_ = binary.Write(&b, binary.LittleEndian, uint32(2*n))
+	for i := range n {
+		_ = binary.Write(&b, binary.LittleEndian, int16(8000*math.Sin(float64(i)/3)))
+	}
+	return b.Bytes()
+}
+
+func mustJSON(t testing.TB, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// TestKioskWithdrawal: the code on the screen leads to the page for withdrawal, which no
+// server hears of before its button is pressed.
+func TestKioskWithdrawal(t *testing.T) {
+	chromium(t)
+	h := openHall(t, hallDocuments(t))
+	w := h.newTablet(390, 844)
+	w.enrol("Máy 1", testDesk)
+	w.answerAll(2, 1)
+	w.drain()
+	receipt := w.acknowledged()[0].Receipt
+	w.navigate("/r#" + receipt)
+	w.until("the code in the form", `document.querySelector("#code").value === "`+receipt+`"`)
+	if hash := w.eval(`location.hash`); hash != "" {
+		t.Errorf("the code stays in the address: %s", hash)
+	}
+	w.submit(".entry button")
+	if n := len(h.responses()); n != 1 {
+		t.Errorf("%d answers are stored after one of two was withdrawn", n)
+	}
+	if strings.Contains(h.log.String(), receipt) {
+		t.Error("the code is in the log")
+	}
+}

@@ -1,0 +1,183 @@
+// The answers on a tablet, from the moment they are finished until a verified backup has
+// them. Pure: storage is an argument (storage.js in a browser), so that tests can stop
+// it between any two steps.
+//
+// Storage keeps four sets by key: meta, queue (answers to send, by number), kept (answers
+// that were sent, by number) and sessions (of the clock, by number). It has
+//   load()                → { meta: {…}, queue: [numbers], kept: [[number, sent]], sessions: [records] }
+//   read(set, numbers)    → the entries with these numbers, in their order
+//   commit([operation])   → all of them or none, durable when it resolves;
+//                           ['put', set, key, value] or ['delete', set, key]
+//
+// An entry is { n, sealed, digest, session }, in kept with sent: when a receipt came.
+
+const keptFor = 60 * 24 * 3600e3; // at most, in ms
+const maxSessions = 4000; // the server takes 5000
+
+export class Queue {
+  constructor(storage, loaded) {
+    const { meta } = loaded;
+    this.storage = storage;
+    this.epoch = meta.epoch;
+    this.next = meta.next;
+    this.abandoned = meta.abandoned || 0;
+    this.unsent = new Set(loaded.queue);
+    this.kept = new Map(loaded.kept);
+    this.sessions = new Map(loaded.sessions.map((s) => [s.n, s]));
+    this.turn = Promise.resolve();
+    this.batches = 0; // since the program started
+  }
+
+  // open reads what is there, and gives a new database its epoch.
+  static async open(storage, newEpoch) {
+    const loaded = await storage.load();
+    if (!loaded.meta.epoch) {
+      loaded.meta.epoch = newEpoch();
+      loaded.meta.next = 1;
+      await storage.commit([['put', 'meta', 'epoch', loaded.meta.epoch], ['put', 'meta', 'next', 1]]);
+    }
+    return new Queue(storage, loaded);
+  }
+
+  // alone runs one change after another.
+  alone(change) {
+    const run = this.turn.then(change);
+    this.turn = run.catch(() => {});
+    return run;
+  }
+
+  // add stores a finished answer under the next number and returns that once it is durable.
+  // When it throws nothing was stored, and the number is still to be given out. session is
+  // the record of the clock's session in which it was given.
+  add(sealed, digest, session) {
+    return this.alone(async () => {
+      const n = this.next;
+      await this.#remember(session, [['put', 'queue', n, { n, sealed, digest, session: session.n }], ['put', 'meta', 'next', n + 1]]);
+      this.next = n + 1;
+      this.unsent.add(n);
+      return n;
+    });
+  }
+
+  // abandon counts an answer that was begun and not finished.
+  abandon() {
+    return this.alone(async () => {
+      await this.storage.commit([['put', 'meta', 'abandoned', this.abandoned + 1]]);
+      this.abandoned++;
+    });
+  }
+
+  // note stores a session of the clock, as it is after a contact or a start.
+  note(session) {
+    return this.alone(() => this.#remember(session, []));
+  }
+
+  // A session for each visitor, as a tablet has that sleeps in between, becomes too many
+  // for the server when there is no network for months: the oldest go.
+  async #remember(session, operations) {
+    const others = [...this.sessions.keys()].filter((n) => n !== session.n).sort((a, b) => a - b);
+    const oldest = others.slice(0, Math.max(0, others.length + 1 - maxSessions));
+    await this.storage.commit([...operations, ['put', 'sessions', session.n, session], ...oldest.map((n) => ['delete', 'sessions', n])]);
+    this.sessions.set(session.n, session);
+    for (const n of oldest) this.sessions.delete(n);
+  }
+
+  // take reads up to most answers to send, at most size bytes of them, the lowest numbers
+  // after a number first. It takes nothing away.
+  take(most, size, after = 0) {
+    return this.alone(async () => {
+      const all = [...this.unsent].sort((a, b) => a - b);
+      const from = all.findIndex((n) => n > after);
+      const entries = await this.storage.read('queue', from < 0 ? all.slice(0, most) : all.slice(from, from + most));
+      let sum = 0;
+      return entries.filter((e, i) => (sum += e.sealed.length) <= size || i === 0);
+    });
+  }
+
+  // settle moves answers with a good receipt out of the queue; good(entry, receipt) says
+  // whether it is one. now is the true time. It returns how many left the queue.
+  settle(receipts, good, now) {
+    return this.alone(async () => {
+      const mine = new Map(receipts.filter((r) => this.unsent.has(r.n)).map((r) => [r.n, r]));
+      const entries = await this.storage.read('queue', [...mine.keys()]);
+      const done = [];
+      for (const e of entries) if (await good(e, mine.get(e.n))) done.push({ ...e, sent: now });
+      if (done.length === 0) return 0;
+      await this.storage.commit(done.flatMap((e) => [['put', 'kept', e.n, e], ['delete', 'queue', e.n]]));
+      for (const e of done) {
+        this.unsent.delete(e.n);
+        this.kept.set(e.n, e.sent);
+      }
+      return done.length;
+    });
+  }
+
+  // reconcile does what the server says of the epoch: answers that were sent and are not
+  // among those received (it was restored from an older backup) go into the queue again;
+  // those that a backup covers, or that were sent 60 days ago, are forgotten.
+  reconcile(received, covered, now) {
+    return this.alone(async () => {
+      const lost = [], over = [];
+      for (const [n, sent] of this.kept) {
+        if (!within(received, n)) lost.push(n);
+        else if (within(covered, n) || now - sent > keptFor) over.push(n);
+      }
+      const again = await this.storage.read('kept', lost);
+      const useless = this.#uselessSessions();
+      if (again.length + over.length + useless.length === 0) return 0;
+      await this.storage.commit([
+        ...again.flatMap((e) => [['put', 'queue', e.n, { n: e.n, sealed: e.sealed, digest: e.digest, session: e.session }], ['delete', 'kept', e.n]]),
+        ...over.map((n) => ['delete', 'kept', n]),
+        ...useless.map((n) => ['delete', 'sessions', n]),
+      ]);
+      for (const e of again) this.unsent.add(e.n);
+      for (const n of [...lost, ...over]) this.kept.delete(n);
+      for (const n of useless) this.sessions.delete(n);
+      return again.length;
+    });
+  }
+
+  // Once nothing waits, only the newest session that was in contact tells anything.
+  #uselessSessions() {
+    if (this.unsent.size + this.kept.size > 0) return [];
+    const list = [...this.sessions.values()].sort((a, b) => a.n - b.n);
+    const anchored = list.filter((s) => s.anchor).pop();
+    return anchored ? list.filter((s) => s.n < anchored.n).map((s) => s.n) : [];
+  }
+
+  // renew makes the database that of another tablet, which numbers its answers anew. Nothing
+  // may wait.
+  renew(epoch) {
+    return this.alone(async () => {
+      if (this.unsent.size > 0) throw new Error('answers wait');
+      await this.storage.commit([
+        ['put', 'meta', 'epoch', epoch], ['put', 'meta', 'next', 1], ['put', 'meta', 'abandoned', 0],
+        ...[...this.kept.keys()].map((n) => ['delete', 'kept', n]),
+      ]);
+      Object.assign(this, { epoch, next: 1, abandoned: 0 });
+      this.kept.clear();
+    });
+  }
+
+  // nextTurn numbers the batches of an epoch upwards: a start stores a session of its own
+  // before it sends anything.
+  nextTurn() { return Math.max(0, ...this.sessions.keys()) * 1e6 + ++this.batches; }
+
+  // numbers is what a batch says of the queue.
+  numbers() {
+    return { epoch: this.epoch, highest: this.next - 1, unsent: ranges(this.unsent), kept: ranges(this.kept.keys()) };
+  }
+}
+
+// ranges writes numbers as ascending ranges [[1, 119], [135, 500]].
+export function ranges(numbers) {
+  const out = [];
+  for (const n of [...numbers].sort((a, b) => a - b)) {
+    const last = out[out.length - 1];
+    if (last && n === last[1] + 1) last[1] = n;
+    else if (!last || n > last[1]) out.push([n, n]);
+  }
+  return out;
+}
+
+export const within = (list, n) => list.some(([from, to]) => from <= n && n <= to);
