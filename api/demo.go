@@ -68,7 +68,15 @@ func (c *demoCommand) Run(t *terminal) (err error) {
 	if err := s.ready(t.ctx); err != nil {
 		return errors.Join(err, s.close())
 	}
-	s.announce(t.stdout, "http://"+ln.Addr().String(), public, desk, token)
+	tablet, err := st.AddDevice(t.ctx, "Demo", desk, now(), rand.Reader)
+	if err != nil {
+		return errors.Join(err, s.close())
+	}
+	_, code, err := st.NewPairing(t.ctx, tablet.ID, now(), rand.Reader)
+	if err != nil {
+		return errors.Join(err, s.close())
+	}
+	s.announce(t.stdout, "http://"+ln.Addr().String(), public, desk, code, token)
 	servers := []listening{{s.web, ln}}
 	if lan != nil {
 		forms, err := s.offerForm(t.stdout, public, public+"/s/"+desk)
@@ -81,11 +89,15 @@ func (c *demoCommand) Run(t *terminal) (err error) {
 }
 
 // announce prints the addresses to open, one a line.
-func (s *service) announce(w io.Writer, local, public, desk, token string) {
+func (s *service) announce(w io.Writer, local, public, desk, code, token string) {
+	signIn := func(path string) string {
+		return local + strings.TrimPrefix(s.web.SignInURL(token, path, 12*time.Hour), public)
+	}
 	fmt.Fprintf(w, "form   %s/s/%s\n", public, desk)
 	fmt.Fprintf(w, "qr     %s/qr/%s.png\n", local, desk)
-	link := s.web.SignInURL(token, "/reports/"+seeds.DemoRound, 12*time.Hour)
-	fmt.Fprintf(w, "report %s%s\n", local, strings.TrimPrefix(link, public))
+	fmt.Fprintf(w, "report %s\n", signIn("/reports/"+seeds.DemoRound))
+	fmt.Fprintf(w, "tablet %s/kiosk#%s (on this machine, within ten minutes)\n", local, code)
+	fmt.Fprintf(w, "fleet  %s\n", signIn("/fleet"))
 	fmt.Fprintf(w, "token  %s\n", token)
 	fmt.Fprintln(w, "Ctrl-C stops the demonstration and removes its data.")
 }

@@ -206,7 +206,7 @@ func TestDemo(t *testing.T) {
 	started := time.Now()
 	demo := start(t, "demo", "--listen", "127.0.0.1:0")
 	address := map[string]string{}
-	for _, name := range []string{"form", "qr", "report", "token"} {
+	for _, name := range []string{"form", "qr", "report", "tablet", "fleet", "token"} {
 		line := demo.stdout.until(func(s string) bool { return strings.HasPrefix(s, name+" ") })
 		address[name] = strings.Fields(line)[1]
 	}
@@ -237,7 +237,13 @@ func TestDemo(t *testing.T) {
 	if strings.Contains(page, address["token"]) || strings.Contains(address["report"], address["token"]) {
 		t.Error("the token itself is in the page or its address")
 	}
+	get(address["fleet"], http.StatusOK, "Demo")
+	app, code, _ := strings.Cut(address["tablet"], "#")
+	get(app, http.StatusOK, "main.js")
 	base, _, _ := strings.Cut(address["form"], "/s/")
+	if pairTablet(t, base, code).seal == nil {
+		t.Error("a tablet that was paired gets no survey")
+	}
 	out := mustSipas(t, "report", "--url", base, "--token", address["token"], "--round", seeds.DemoRound, "--by", "unit", "--format", "csv")
 	if n := strings.Count(out, "\n"); n < 100*60 {
 		t.Errorf("the CSV by unit has %d lines", n)

@@ -107,6 +107,16 @@ func (s *Store) putDevice(ctx context.Context, d kiosk.Device, revision int64) e
 	return s.Refresh(ctx)
 }
 
+// NewPairing lets a tablet be paired with a device, in place of one that was: the code is
+// for people to type. See [kiosk.Device.NewPairing].
+func (s *Store) NewPairing(ctx context.Context, id string, now time.Time, random io.Reader) (d kiosk.Device, code string, err error) {
+	d, err = s.ChangeDevice(ctx, id, func(d *kiosk.Device) (err error) {
+		code, err = d.NewPairing(now, random, s.PairingHash)
+		return err
+	})
+	return d, code, err
+}
+
 // ErrPairing: no tablet waits for this code.
 var ErrPairing = errors.New("store: pairing code unknown, used or over")
 

@@ -190,11 +190,7 @@ func (s *Server) pair(r *request, device string, status int) error {
 }
 
 func (s *Server) newPairing(r *request, device string) (PairedDevice, error) {
-	var code string
-	d, err := s.store.ChangeDevice(r.context, device, func(d *kiosk.Device) (err error) {
-		code, err = d.NewPairing(s.cfg.Now(), s.cfg.Random, func(code string) string { return s.store.PairingHash(code) })
-		return err
-	})
+	d, code, err := s.store.NewPairing(r.context, device, s.cfg.Now(), s.cfg.Random)
 	if err != nil {
 		return PairedDevice{}, err
 	}
