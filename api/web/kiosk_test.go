@@ -248,6 +248,19 @@ func TestKioskUpdate(t *testing.T) {
 	if v := w.version(); v != first || w.queued() != many {
 		t.Errorf("after a cut download: version %s, %d wait", v, w.queued())
 	}
+	// A network that puts something of its own into pages.
+	h.set(func(rw http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, "/qr.js") {
+			rw.Header().Set("Content-Type", "text/javascript")
+			_, _ = rw.Write([]byte("export const qr = () => [], path = () => '';"))
+			return true
+		}
+		return r.URL.Path == "/api/v1/kiosk/sync" && h.emptied(rw, r)
+	})
+	w.send()
+	if v := w.version(); v != first || w.queued() != many {
+		t.Errorf("after an altered download: version %s, %d wait", v, w.queued())
+	}
 	h.set(func(rw http.ResponseWriter, r *http.Request) bool {
 		return r.URL.Path == "/api/v1/kiosk/sync" && h.emptied(rw, r)
 	})
