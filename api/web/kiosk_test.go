@@ -250,9 +250,9 @@ func TestKioskUpdate(t *testing.T) {
 	}
 	// A network that puts something of its own into pages.
 	h.set(func(rw http.ResponseWriter, r *http.Request) bool {
-		if strings.HasSuffix(r.URL.Path, "/qr.js") {
+		if strings.HasSuffix(r.URL.Path, "/sync.js") {
 			rw.Header().Set("Content-Type", "text/javascript")
-			_, _ = rw.Write([]byte("export const qr = () => [], path = () => '';"))
+			_, _ = rw.Write([]byte("export class Sync {}"))
 			return true
 		}
 		return r.URL.Path == "/api/v1/kiosk/sync" && h.emptied(rw, r)
