@@ -636,10 +636,18 @@ func TestKioskScreens(t *testing.T) {
 			// A test stores nothing.
 			w.eval(`String(document.querySelector("#do-test").click())`)
 			w.until("a question", `document.querySelector(".level")`)
-			for range 60 {
-				if w.eval(`String(Boolean(document.querySelector("#send")))`) == "true" {
-					break
-				}
+			for w.eval(`String(Boolean(document.querySelector("#next")))`) == "true" {
+				w.eval(`String(document.querySelector("#next").click())`)
+			}
+			if w.eval(`String(Boolean(document.querySelector("#send")))`) != "false" {
+				t.Error("an answer without any level can be sent")
+			}
+			look("nothing")
+			for w.eval(`String(Boolean(document.querySelector(".level")))`) != "true" {
+				w.eval(`String(document.querySelector("#back").click())`)
+			}
+			w.eval(`String(document.querySelector(".level").click())`)
+			for w.eval(`String(Boolean(document.querySelector("#next")))`) == "true" {
 				w.eval(`String(document.querySelector("#next").click())`)
 			}
 			w.eval(`String(document.querySelector("#send").click())`)
@@ -663,6 +671,91 @@ func TestKioskScreens(t *testing.T) {
 			w.until("that the clock is wrong", `document.querySelector('[data-problem="clock"]')`)
 			look("clock")
 		})
+	}
+}
+
+// TestKioskMenuCloses: an answer of the server that comes late opens nothing that staff
+// have closed.
+func TestKioskMenuCloses(t *testing.T) {
+	chromium(t)
+	h := openHall(t, hallDocuments(t))
+	w := h.newTablet(800, 1280)
+	w.enrol("Máy 1", testDesk)
+	w.send()
+	reached, release := make(chan struct{}), make(chan struct{})
+	h.set(func(rw http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/api/v1/kiosk/sync" {
+			close(reached)
+			<-release
+		}
+		return false
+	})
+	w.menu()
+	w.eval(`String(document.querySelector("#do-sync").click())`)
+	<-reached
+	w.eval(`String(document.querySelector("#do-close").click())`)
+	w.eval(`String(document.querySelector("#start").click())`)
+	w.until("a question", `document.querySelector(".level")`)
+	before := w.ask(inDatabase + `((db, wait) => wait(db.transaction("meta").objectStore("meta").get("contact")).then((c) => c.at))`)
+	h.set(nil)
+	close(release)
+	h.wait("the contact", func() bool {
+		return w.ask(inDatabase+`((db, wait) => wait(db.transaction("meta").objectStore("meta").get("contact")).then((c) => c.at))`) != before
+	})
+	if w.eval(`String(Boolean(document.querySelector(".level")))`) != "true" {
+		t.Errorf("the question is gone: %s", w.eval(`document.body.innerText`))
+	}
+	// Behind the screen that asks for the PIN neither.
+	w.eval(`String(document.querySelector("#leave").click())`)
+	w.eval(`String(document.querySelector("footer .plain:last-child").click())`)
+	w.until("the PIN", `document.querySelector("#pin")`)
+}
+
+// TestKioskOtherDevice: a tablet that is paired anew as another device asks nothing before
+// it has the survey of its new desk.
+func TestKioskOtherDevice(t *testing.T) {
+	chromium(t)
+	h := openHall(t, hallDocuments(t))
+	w := h.newTablet(800, 1280)
+	w.enrol("Máy 1", testDesk)
+	w.send()
+	var other PairedDevice
+	h.call("POST", "/api/v1/devices", `{"name":"Máy 2","desk":"Q2"}`, &other)
+	h.set(func(rw http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/api/v1/kiosk/sync" {
+			panic(http.ErrAbortHandler)
+		}
+		return false
+	})
+	w.menu()
+	w.eval(`String(document.querySelector("#do-pair").click())`)
+	w.until("the page for pairing", `document.querySelector("#code")`)
+	w.do(chromedp.SendKeys(chromedp.CSS("#code"), other.Code))
+	w.do(chromedp.SendKeys(chromedp.CSS("#pin"), "1357"))
+	w.do(chromedp.Click(chromedp.CSS("#enrol")))
+	w.until("that it waits for its survey", `document.querySelector('[data-problem="preparing"]')`)
+	w.photograph("kiosk-preparing")
+	h.set(nil)
+	w.eval(`String(document.querySelector("footer .plain:last-child").click())`)
+	w.until("the PIN", `document.querySelector("#pin")`)
+	w.do(chromedp.SendKeys(chromedp.CSS("#pin"), "1357"))
+	w.eval(`String(document.querySelector("#open").click())`)
+	w.until("the menu", `document.querySelector("#do-sync")`)
+	w.eval(`String(document.querySelector("#do-sync").click())`)
+	w.until("an answer", `document.querySelector("#is-result") && document.querySelector("#is-result").textContent === "tốt"`)
+	w.eval(`String(document.querySelector("#do-close").click())`)
+	w.until("the new desk", `document.querySelector("#start") && document.querySelector(".top").innerText.includes("Quầy 2")`)
+	w.answerAll(1, 1)
+	w.eval(`String(document.querySelector("footer .plain:last-child").click())`)
+	w.until("the PIN", `document.querySelector("#pin")`)
+	w.do(chromedp.SendKeys(chromedp.CSS("#pin"), "1357"))
+	w.eval(`String(document.querySelector("#open").click())`)
+	w.until("the menu", `document.querySelector("#do-sync")`)
+	w.eval(`String(document.querySelector("#do-sync").click())`)
+	w.until("an empty queue", `document.querySelector("#is-queue").textContent === "0"`)
+	list := h.responses()
+	if len(list) != 1 || list[0].Desk != "Q2" {
+		t.Errorf("stored: %+v", list)
 	}
 }
 

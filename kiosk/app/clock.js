@@ -68,4 +68,3 @@ export class Clock {
 
 // dayOf is the day in Vietnam, "2026-11-24".
 export const dayOf = (time) => new Date(time + 7 * 3600e3).toISOString().slice(0, 10);
-export const days = (n) => n * day;

@@ -8,7 +8,7 @@ import * as screens from './screens.js';
 import * as seals from './seal.js';
 import * as staff from './staff.js';
 import { openStorage } from './storage.js';
-import { begin, roundOf, submission } from './survey.js';
+import { begin, expected, roundOf, submission } from './survey.js';
 import { Sync } from './sync.js';
 import { say } from './texts.js';
 import { Release } from './update.js';
@@ -19,7 +19,7 @@ const exportMost = 20_000, exportBytes = 20 << 20; // answers in a file
 const running = new URL(import.meta.url).pathname.split('/')[2];
 
 class Tablet {
-  mode = 'notice'; // attract, visit, thanks, staff, enrol
+  mode = 'notice'; // attract, visit, thanks, pin, staff, enrol
   lang = 'vi';
   visit = null;
   broken = ''; // why the storage takes nothing: full or stopped
@@ -47,6 +47,10 @@ class Tablet {
     for (const event of ['pointerdown', 'keydown', 'input']) window.addEventListener(event, () => this.touched(), true);
     document.addEventListener('visibilitychange', () => this.#stayAwake());
     window.addEventListener('online', () => this.#soon());
+    // The second half of a double touch is no answer to the question that came meanwhile.
+    window.addEventListener('click', (e) => {
+      if (e.isTrusted && this.mode === 'visit' && performance.now() - this.shown < 300) e.stopPropagation();
+    }, true);
     window.addEventListener('contextmenu', (e) => e.preventDefault());
     this.#stayAwake();
     navigator.serviceWorker.ready.then(() => { this.worker = true; });
@@ -54,7 +58,8 @@ class Tablet {
       await this.#pair();
       this.home();
       if (this.release.now?.app === running) await this.release.prove();
-      this.#talk();
+      // A reload follows a visit at times: its moment must not show on the network.
+      setTimeout(() => this.#talk(), this.bundle ? 60e3 * Math.random() : 0);
     } else {
       this.enrol();
     }
@@ -68,7 +73,7 @@ class Tablet {
   problem() {
     if (this.revoked) return 'revoked';
     if (this.broken) return this.broken;
-    if (!this.bundle || !this.worker) return 'preparing';
+    if (!this.bundle || this.bundle.device.id !== this.device.id || !this.worker) return 'preparing';
     if (this.clock.wrong(this.bundle.day)) return 'clock';
     return this.#round() ? '' : 'closed';
   }
@@ -95,9 +100,9 @@ class Tablet {
       show(screens.problem({ bundle, kind, message, onstaff: () => this.askPIN() }));
       return;
     }
-    const { languages } = bundle.instruments[this.#round().instrument];
+    const round = this.#round(), { languages } = bundle.instruments[round.instrument];
     show(screens.attract({
-      bundle, lang, languages, message, onstart: () => this.begin(), onstaff: () => this.askPIN(),
+      bundle, lang, languages, message, seconds: expected(bundle, round), onstart: () => this.begin(), onstaff: () => this.askPIN(),
       onlanguage: (l) => { this.lang = l; this.#draw(); },
     }));
   }
@@ -106,11 +111,12 @@ class Tablet {
   async begin(test = false) {
     if (this.switching || this.starting || this.problem()) return;
     this.starting = true;
-    const id = seals.newID(this.clock.time());
-    this.visit = await begin(this.bundle, this.#round(), id, this.lang, this.clock.now().mono);
-    this.visit.test = test;
-    this.visit.bundle = this.bundle;
-    this.starting = false;
+    try {
+      const { bundle } = this, id = seals.newID(this.clock.time());
+      this.visit = { ...await begin(bundle, this.#round(), id, this.lang, this.clock.now().mono), bundle, test };
+    } finally {
+      this.starting = false;
+    }
     this.mode = 'visit';
     this.touched();
     this.#full();
@@ -120,16 +126,18 @@ class Tablet {
   #ask() {
     const { visit, lang } = this, s = visit.steps[visit.at];
     this.hush();
+    this.shown = performance.now();
     if (s.kind === 'item') visit.far = Math.max(visit.far, visit.items.indexOf(s));
     const address = s.kind === 'item' && visit.bundle.sounds[`${visit.round.instrument}.${s.id}.${lang}`];
     const go = (at) => { visit.at = at; this.#ask(); };
     show(screens.step({ bundle: visit.bundle, visit, lang, on: {
       next: () => go(visit.at + 1),
-      back: () => go(visit.at - 1),
+      back: () => go(s.kind === 'send' ? visit.stopped ?? visit.at - 1 : visit.at - 1),
       stop: () => {
         // Who stops without an answer here has reached the question before.
         if (visit.answers[s.id] === undefined && visit.far === visit.items.indexOf(s)) visit.far--;
-        go(visit.items.length);
+        visit.stopped = visit.at;
+        go(visit.steps.length - 1);
       },
       leave: () => this.abandon(),
       send: () => this.finish(),
@@ -152,11 +160,13 @@ class Tablet {
     if (visit.test) return this.#thank(bundle, null);
     show(screens.storing(bundle, lang));
     const code = seals.newReceipt();
-    const at = this.clock.now();
-    const item = { ...submission(visit, at.mono), receipt: seals.hex(await seals.sha256(seals.bytes(code))), ...at };
+    const at = this.clock.now(), session = this.clock.record();
+    const item = JSON.stringify({ ...submission(visit, at.mono), receipt: seals.hex(await seals.sha256(seals.bytes(code))), ...at });
+    // Sealed texts have few lengths: else they would tell how much was said.
+    const text = item.padEnd(Math.ceil(item.length / 512) * 512);
     try {
-      const sealed = await seals.seal(seals.unbase64(bundle.seal), seals.forAnswer, seals.bytes(JSON.stringify(item)));
-      await this.#add(sealed, seals.hex(await seals.sha256(sealed)));
+      const sealed = await seals.seal(seals.unbase64(bundle.seal), seals.forAnswer, seals.bytes(text));
+      await this.#add(sealed, seals.hex(await seals.sha256(sealed)), session);
     } catch (e) {
       this.#fail(e);
       return this.home();
@@ -164,10 +174,10 @@ class Tablet {
     this.#thank(bundle, code);
   }
 
-  async #add(sealed, digest) {
+  async #add(sealed, digest, session) {
     for (let tries = 1; ; tries++) {
       try {
-        return await this.queue.add(sealed, digest, this.clock.record());
+        return await this.queue.add(sealed, digest, session);
       } catch (e) {
         if (tries === 3) throw e;
         await sleep(300);
@@ -202,7 +212,7 @@ class Tablet {
       // Another language than Vietnamese is somebody's choice, and that person has gone.
       if (this.lang !== 'vi' && performance.now() - this.last > idleFor * 1000) this.home();
     }
-    const open = this.mode === 'visit' || this.mode === 'staff' || this.mode === 'enrol' && this.device;
+    const open = ['visit', 'pin', 'staff'].includes(this.mode) || this.mode === 'enrol' && this.device && !this.pairing;
     if (!open) return;
     if (this.playing) this.last = performance.now();
     const left = Math.ceil(idleFor + warnFor - (performance.now() - this.last) / 1000);
@@ -268,15 +278,21 @@ class Tablet {
   async #look() {
     const { status } = this;
     try {
-      if (this.broken) await this.storage.commit([['put', 'meta', 'probe', Date.now()]]);
+      if (this.broken) await this.storage.commit([['put', 'meta', 'probe', 1]]);
       const { usage = 0, quota = 0 } = await navigator.storage.estimate();
       status.used = usage;
       status.quota = quota;
       this.broken = quota > 0 && quota - usage < spare ? 'full' : '';
-      // Browsers promise it to programs that are installed or used a lot, so it is asked again.
-      status.persisted = await navigator.storage.persisted() || Boolean(this.device) && await navigator.storage.persist();
+      status.persisted = await navigator.storage.persisted();
+      // Browsers promise it to programs that are installed or used a lot, so each start asks
+      // again. One may ask a person, which nothing here waits for.
+      if (!status.persisted && this.device && !this.asked) {
+        this.asked = true;
+        navigator.storage.persist().then((yes) => { status.persisted = yes; });
+      }
     } catch (e) {
       this.#fail(e);
+      if (this.mode === 'attract' && this.broken === 'stopped') location.reload(); // the database may have been closed
     }
     try {
       const battery = await navigator.getBattery?.();
@@ -325,19 +341,24 @@ class Tablet {
     try {
       let answer;
       do {
-        answer = await this.sync.once();
-        await this.#hearFrom(answer);
+        const { sync } = this;
+        answer = await sync.once();
+        await this.#hearFrom(answer, sync);
+        if (answer.revoked) result = 'revoked';
       } while (answer.more);
     } catch (e) {
-      result = e.kind || 'server';
-      if (!e.kind) console.error('contact', e?.message);
+      result = e.kind || 'storage';
+      if (!e.kind) this.#fail(e);
     }
-    this.contact = { at: result === 'ok' ? this.clock.time() : this.contact.at, result };
+    const reached = result === 'ok' || result === 'revoked';
+    this.contact = { at: reached ? this.clock.time() : this.contact.at, result };
     await this.#keep({ contact: this.contact, clock: { offset: this.clock.offset, seen: this.clock.seen } }).catch((e) => this.#fail(e));
-    return result !== 'ok';
+    return !reached;
   }
 
-  async #hearFrom(answer) {
+  async #hearFrom(answer, sync) {
+    if (sync !== this.sync) return; // paired anew meanwhile
+    if (answer.again > 0) await this.#keep({ exported: this.exported = 0 });
     const changed = this.message !== answer.message;
     this.revoked = answer.revoked;
     this.message = answer.message;
@@ -356,7 +377,7 @@ class Tablet {
   // switch takes up a release that lies ready, between two people and never during an
   // answer.
   async #switch() {
-    if (!this.staged || this.mode !== 'attract' || this.switching) return;
+    if (!this.staged || this.mode !== 'attract' || this.switching || this.starting) return;
     this.switching = true;
     try {
       await this.release.switch(this.staged);
@@ -382,9 +403,23 @@ class Tablet {
     show(staff.enrol({ lang: 'vi', code, onenrol: (c, pin) => this.#enrolled(c, pin), oncancel: this.device ? () => this.home() : null }));
   }
 
+  // enrolled pairs, whatever is touched meanwhile, and returns what is wrong, '' for nothing.
+  async #enrolled(code, pin) {
+    this.pairing = true;
+    try {
+      return await this.#pairWith(code, pin);
+    } catch (e) {
+      this.#fail(e);
+      return say('vi', 'staff.failed', e?.message);
+    } finally {
+      this.pairing = false;
+      this.touched();
+    }
+  }
+
   // The key is made and stored before it is used: when the answer is lost, the same key
   // asks again.
-  async #enrolled(code, pin) {
+  async #pairWith(code, pin) {
     const meta = (await this.storage.load()).meta;
     const key = meta.pairing || seals.random(32);
     await this.#keep({ pairing: key });
@@ -425,7 +460,7 @@ class Tablet {
   }
 
   askPIN() {
-    this.mode = 'staff';
+    this.mode = 'pin';
     this.touched();
     show(staff.pin({ lang: 'vi', kept: this.pin, onopen: () => this.menu(), onpair: () => this.enrol(), oncancel: () => this.home() }));
   }
@@ -439,7 +474,7 @@ class Tablet {
       queued: this.queue.unsent.size, kept: this.queue.kept.size, contact: this.contact, offset: this.clock.offset, status: this.status,
       app: running, bundle: this.release.now?.bundle,
     }, on: {
-      sync: async () => { await this.#meet(); await this.#look(); this.menu(); },
+      sync: async () => { await this.#meet(); await this.#look(); this.#again(); },
       test: () => { this.home(); this.begin(true); },
       exportAnswers: () => this.#export(),
       receipts: (file) => this.#receipts(file),
@@ -449,6 +484,9 @@ class Tablet {
       close,
     } }));
   }
+
+  // again shows the menu anew, unless staff have left it meanwhile.
+  #again(said) { if (this.mode === 'staff') this.menu(said); }
 
   // export hands the queue over as files that only the server reads. Everything stays in
   // the queue until a receipt comes.
@@ -474,10 +512,11 @@ class Tablet {
   }
 
   async #exported(entries, number) {
+    const sessions = this.queue.sessionsOf(entries);
     const items = entries.map((e) => ({ n: e.n, sealed: seals.base64(e.sealed) }));
     const batch = JSON.stringify({
       turn: 0, nonce: seals.base64url(seals.random(18)), ...this.queue.numbers(), ...this.#tell(),
-      ...this.clock.now(), sessions: [...this.queue.sessions.values()], items,
+      ...this.clock.now(), sessions, items,
     });
     const text = JSON.stringify({ batch, mac: await this.proofs.exported(batch) });
     const sealed = await seals.seal(seals.unbase64(this.bundle.seal), seals.forExport, seals.bytes(text));
@@ -489,8 +528,8 @@ class Tablet {
   async #receipts(file) {
     try {
       const { receipts } = JSON.parse(await file.text());
-      const left = await this.queue.settle(receipts, async (e, r) => r.receipt === await this.proofs.receipt(e.digest, r.outcome), this.clock.time());
-      this.menu(say('vi', 'staff.settled', left));
+      const left = await this.queue.settle(receipts, async (e, r) => r.receipt === await this.proofs.receipt(e.digest, r.outcome), Math.max(this.clock.time(), this.clock.seen));
+      this.#again(say('vi', 'staff.settled', left));
       return say('vi', 'staff.settled', left);
     } catch {
       return say('vi', 'staff.receipts_wrong');

@@ -101,7 +101,9 @@ export class Queue {
       const mine = new Map(receipts.filter((r) => this.unsent.has(r.n)).map((r) => [r.n, r]));
       const entries = await this.storage.read('queue', [...mine.keys()]);
       const done = [];
-      for (const e of entries) if (await good(e, mine.get(e.n))) done.push({ ...e, sent: now });
+      // The day is enough to forget it in time.
+      const sent = now - now % 864e5;
+      for (const e of entries) if (await good(e, mine.get(e.n))) done.push({ ...e, sent });
       if (done.length === 0) return 0;
       await this.storage.commit(done.flatMap((e) => [['put', 'kept', e.n, e], ['delete', 'queue', e.n]]));
       for (const e of done) {
@@ -123,7 +125,7 @@ export class Queue {
         else if (within(covered, n) || now - sent > keptFor) over.push(n);
       }
       const again = await this.storage.read('kept', lost);
-      const useless = this.#uselessSessions();
+      const useless = await this.#uselessSessions(new Set(over));
       if (again.length + over.length + useless.length === 0) return 0;
       await this.storage.commit([
         ...again.flatMap((e) => [['put', 'queue', e.n, { n: e.n, sealed: e.sealed, digest: e.digest, session: e.session }], ['delete', 'kept', e.n]]),
@@ -137,12 +139,26 @@ export class Queue {
     });
   }
 
-  // Once nothing waits, only the newest session that was in contact tells anything.
-  #uselessSessions() {
-    if (this.unsent.size + this.kept.size > 0) return [];
-    const list = [...this.sessions.values()].sort((a, b) => a.n - b.n);
-    const anchored = list.filter((s) => s.anchor).pop();
-    return anchored ? list.filter((s) => s.n < anchored.n).map((s) => s.n) : [];
+  // What happened before the last contact that came before every answer here tells nothing
+  // of any. Later answers are of later sessions.
+  async #uselessSessions(gone) {
+    let first = Infinity;
+    for (const n of this.unsent) first = Math.min(first, n);
+    for (const n of this.kept.keys()) if (!gone.has(n)) first = Math.min(first, n);
+    const [entry] = first === Infinity ? [] : await this.storage.read(this.unsent.has(first) ? 'queue' : 'kept', [first]);
+    const list = [...this.sessions.values()], until = entry ? entry.session : Infinity;
+    const contact = list.reduce((n, s) => s.anchor && s.n <= until ? Math.max(n, s.n) : n, 0);
+    return list.filter((s) => s.n < contact).map((s) => s.n);
+  }
+
+  // sessionsOf are those by which the server finds out when entries were given: from the
+  // contact before them to the one after.
+  sessionsOf(entries) {
+    if (entries.length === 0) return [];
+    const list = [...this.sessions.values()].sort((a, b) => a.n - b.n), numbers = entries.map((e) => e.session);
+    const first = Math.min(...numbers), last = Math.max(...numbers);
+    const from = list.filter((s) => s.anchor && s.n <= first).pop(), to = list.find((s) => s.anchor && s.n >= last);
+    return list.filter((s) => s.n >= (from ? from.n : 0) && s.n <= (to ? to.n : Infinity));
   }
 
   // renew makes the database that of another tablet, which numbers its answers anew. Nothing

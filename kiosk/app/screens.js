@@ -19,14 +19,15 @@ function top(bundle, lang, ...right) {
 const staffButton = (lang, onstaff) => el('button', { class: 'plain', onclick: onstaff }, say(lang, 'attract.staff'));
 
 // attract invites to start and names the desk. languages are those of the round.
-export function attract({ bundle, lang, languages, message, onstart, onlanguage, onstaff }) {
+export function attract({ bundle, lang, languages, message, seconds, onstart, onlanguage, onstaff }) {
   const others = languages.filter((l) => l !== lang);
   return [
     top(bundle, lang, ...others.map((l) => el('button', { class: 'language', lang: l, onclick: () => onlanguage(l) }, texts[l]?.language || l))),
     el('main', { class: 'attract' },
       el('h1', {}, say(lang, 'attract.title')),
-      el('p', { class: 'faces', 'aria-hidden': 'true' }, [1, 2, 3, 4, 5].map((n) => face(n))),
-      el('button', { class: 'big', id: 'start', onclick: onstart }, say(lang, 'attract.start'), el('small', {}, say(lang, 'attract.time'))),
+      // A hand that goes to a face begins too; it says nothing yet.
+      el('p', { class: 'faces', 'aria-hidden': 'true', onclick: onstart }, [1, 2, 3, 4, 5].map((n) => face(n))),
+      el('button', { class: 'big', id: 'start', onclick: onstart }, say(lang, 'attract.start'), el('small', {}, seconds <= 40 ? say(lang, 'attract.time') : say(lang, 'attract.minutes', Math.ceil(seconds / 60)))),
       el('p', { class: 'note' }, say(lang, 'attract.notice'))),
     el('footer', {}, message ? el('p', { class: 'message' }, el('b', {}, say(lang, 'attract.message')), ' ', message) : null, staffButton(lang, onstaff)),
   ];
@@ -43,6 +44,7 @@ export function step({ bundle, visit, lang, on }) {
   const stop = s.kind === 'item' && s.factor !== visit.items[0].factor;
   return [
     top(bundle, lang),
+    visit.test ? el('p', { class: 'message', role: 'status' }, say(lang, 'step.test')) : null,
     el('main', { class: 'step' },
       el('div', { class: 'bar' }, el('progress', { max: visit.steps.length, value: visit.at, 'aria-hidden': 'true' }),
         el('p', {}, number ? say(lang, 'step.where', number, visit.items.length) : '', on.hear ? el('button', { class: 'quiet', id: 'hear', onclick: on.hear }, say(lang, 'step.say')) : null)),
@@ -91,6 +93,8 @@ function comment(visit, lang, on) {
 
 function send(visit, lang, on) {
   const answered = visit.items.filter((s) => visit.answers[s.id] !== undefined).length;
+  // The server takes no answer without a level: there would be nothing to count.
+  if (!Object.values(visit.answers).some(Number.isInteger)) return [el('h1', {}, say(lang, 'send.nothing')), el('p', {}, say(lang, 'send.nothing.text'))];
   return [
     el('h1', {}, say(lang, 'send.title')),
     el('p', {}, say(lang, 'send.text', answered, visit.items.length)),

@@ -12,6 +12,8 @@ const field = (id, label, attributes, note) => el('p', {}, el('label', { for: id
 export function enrol({ lang, code, onenrol, oncancel }) {
   const wrong = el('p', { class: 'wrong', role: 'alert' });
   const button = el('button', { class: 'big', id: 'enrol' }, say(lang, 'enrol.go'));
+  const cancel = oncancel ? el('button', { type: 'button', class: 'quiet', onclick: oncancel }, say(lang, 'pin.cancel')) : null;
+  const working = (yes) => { for (const b of [button, cancel]) if (b) b.disabled = yes; };
   const form = el('form', { class: 'entry', onsubmit: async (event) => {
     event.preventDefault();
     const { code: c, pin } = form.elements;
@@ -19,14 +21,14 @@ export function enrol({ lang, code, onenrol, oncancel }) {
       wrong.textContent = say(lang, 'enrol.pin_wrong');
       return;
     }
-    button.disabled = true;
+    working(true);
     wrong.textContent = say(lang, 'enrol.working');
     wrong.textContent = await onenrol(c.value, pin.value);
-    button.disabled = false;
+    working(false);
   } },
   field('code', say(lang, 'enrol.code'), { value: code, required: true, maxlength: 40, autocapitalize: 'characters' }),
   field('pin', say(lang, 'enrol.pin'), { class: 'secret', inputmode: 'numeric', required: true, maxlength: 8 }, say(lang, 'enrol.pin_note')),
-  wrong, button, oncancel ? el('button', { type: 'button', class: 'quiet', onclick: oncancel }, say(lang, 'pin.cancel')) : null);
+  wrong, button, cancel);
   return [el('main', { class: 'notice' }, el('h1', {}, say(lang, 'enrol.title')), el('p', {}, say(lang, 'enrol.text')), form)];
 }
 
@@ -75,7 +77,7 @@ const megabytes = (n) => (n / 2 ** 20).toLocaleString('vi-VN', { maximumFraction
 export function menu({ lang, state, on }) {
   const { device, desk, queued, kept, contact, offset, status, app, bundle } = state;
   const said = el('p', { class: 'wrong', id: 'said', role: 'status' }, state.said || '');
-  const act = (id, run) => el('button', { class: 'quiet', id: 'do-' + id, onclick: async () => { said.textContent = await run() || ''; } }, say(lang, 'staff.' + id));
+  const act = (id, run) => el('button', { class: 'quiet', id: 'do-' + id, onclick: async () => { said.textContent = await Promise.resolve(run()).catch((e) => say(lang, 'staff.failed', e?.message)) || ''; } }, say(lang, 'staff.' + id));
   const file = el('input', { type: 'file', id: 'receipts', accept: '.json,application/json', onchange: async () => { said.textContent = await on.receipts(file.files[0]); file.value = ''; } });
   const row = (key, id, value, bad) => [el('dt', {}, say(lang, 'staff.' + key)), el('dd', { id, class: bad ? 'bad' : undefined }, value)];
   return [el('main', { class: 'staff' }, el('h1', {}, say(lang, 'staff.title')),

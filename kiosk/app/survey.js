@@ -23,6 +23,14 @@ async function drawModule(modules, round, id) {
   return modules[modules.length - 1];
 }
 
+// expected is how many seconds a round takes a person, about: 4 an item.
+export function expected(bundle, round) {
+  const { factors, modules, quick } = bundle.instruments[round.instrument];
+  if (round.form === 'quick') return 4 * quick.items.length;
+  if (round.form === 'split') return 4 * modules.reduce((n, m) => n + m.items.length * m.probability, 0);
+  return 4 * factors.reduce((n, f) => n + f.items.length, 0);
+}
+
 // begin makes a visit: what is asked of one person, and what that person says. mono is
 // when it begins.
 export async function begin(bundle, round, id, language, mono) {

@@ -29,8 +29,9 @@ export class Sync {
     this.failures = 0;
   }
 
-  // once sends a batch and takes up the answer, which it returns with more: whether
-  // another batch should follow at once. It throws a Failure.
+  // once sends a batch and takes up the answer, which it returns with again: how many
+  // answers of before wait again, and more: whether another batch should follow at once.
+  // It throws a Failure.
   async once() {
     const entries = await this.queue.take(this.limit, maxBytes, this.after);
     const { app, bundle, status } = await this.tell();
@@ -39,7 +40,7 @@ export class Sync {
     const batch = {
       turn: this.queue.nextTurn(), nonce, ...this.queue.numbers(), app, bundle,
       session: at.session, mono: at.mono, wall: at.wall,
-      sessions: [...new Map([...this.queue.sessions, [at.session, this.clock.record()]]).values()],
+      sessions: [...this.queue.sessionsOf(entries).filter((s) => s.n !== at.session), this.clock.record()],
       status, items: entries.map((e) => ({ n: e.n, sealed: base64(e.sealed) })),
     };
     const text = await this.#post(JSON.stringify(batch));
@@ -48,11 +49,11 @@ export class Sync {
     this.clock.learn(at.session, Math.round((at.mono + back.mono) / 2), answer.time);
     if (answer.revoked) return { ...answer, more: false };
     const left = await this.queue.settle(answer.receipts || [], async (e, r) => r.receipt === await this.proofs.receipt(e.digest, r.outcome), answer.time);
-    await this.queue.reconcile(answer.received || [], answer.covered || [], answer.time);
+    const again = await this.queue.reconcile(answer.received || [], answer.covered || [], answer.time);
     await this.queue.note(this.clock.record());
     this.limit = Math.min(maxItems, this.limit * 2);
     this.after = entries.length > 0 ? entries[entries.length - 1].n : 0;
-    return { ...answer, more: left > 0 && this.queue.unsent.size > 0 };
+    return { ...answer, again, more: left > 0 && this.queue.unsent.size > 0 };
   }
 
   async #post(body) {
@@ -64,6 +65,9 @@ export class Sync {
       });
       text = await response.text();
     } catch (e) {
+      // A weak network may carry less; and who refuses a large body may close before it
+      // was read.
+      this.limit = Math.ceil(this.limit / 2);
       throw new Failure('offline', e.message);
     }
     if (response.ok) return text;

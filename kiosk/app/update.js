@@ -57,24 +57,30 @@ export class Release {
   async stage(app, bundle, headers) {
     // A program that did not come to life is not tried again; its survey is, with the old one.
     const version = this.now?.bad.includes(app.version) ? this.now.app : app.version;
-    if (this.now && this.now.app === version && this.now.bundle === bundle) return null;
-    if (version === app.version) {
-      for (const f of app.files) await this.#fetched(`app/${version}/${f.path}`, `/kiosk/${version}/${f.path}`, f.sha256);
+    const key = 'bundle/' + bundle;
+    if (this.now && this.now.app === version && this.now.bundle === bundle && await this.#has(key)) return null;
+    const files = version === app.version ? app.files.map((f) => [`app/${version}/${f.path}`, `/kiosk/${version}/${f.path}`, f.sha256]) : [];
+    this.staging = true;
+    try {
+      for (const f of files) await this.#fetched(...f);
+      await this.#fetched(key, '/api/v1/kiosk/bundle', bundle, headers);
+      const survey = JSON.parse(new TextDecoder().decode((await this.#get('files', key)).body));
+      if (survey.format !== 1) throw new Error('the survey is for another program');
+      await this.#sounds(survey);
+    } finally {
+      this.staging = false;
     }
-    await this.#fetched('bundle/' + bundle, '/api/v1/kiosk/bundle', bundle, headers);
-    const survey = JSON.parse(new TextDecoder().decode((await this.#get('files', 'bundle/' + bundle)).body));
-    if (survey.format !== 1) throw new Error('the survey is for another program');
-    await this.#sounds(survey);
-    return { app: version, bundle };
+    return { app: version, bundle, needs: [key, ...files.map(([k]) => k)] };
   }
 
   async #fetched(key, address, hash, headers) {
     if (await this.#has(key)) return;
     const response = await this.fetch(address, { cache: 'no-store', credentials: 'omit', redirect: 'error', headers, signal: AbortSignal.timeout(60e3) });
     if (!response.ok) throw new Error(`${address}: status ${response.status}`);
-    const body = await response.arrayBuffer();
+    const body = await response.arrayBuffer(), type = response.headers.get('Content-Type');
+    if (!hash && !type?.startsWith('audio/')) throw new Error(address + ' is no recording');
     if (hash && hex(await sha256(new Uint8Array(body))) !== hash) throw new Error(address + ' is not what the server promised');
-    await this.#put('files', key, { type: response.headers.get('Content-Type'), body });
+    await this.#put('files', key, { type, body });
   }
 
   // Without a recording the question is still there: one that cannot be had stops nothing.
@@ -91,7 +97,8 @@ export class Release {
 
   // switch makes a staged release the one that runs. A new program counts as proven once
   // it says so.
-  async switch({ app, bundle }) {
+  async switch({ app, bundle, needs }) {
+    for (const key of needs) if (!await this.#has(key)) throw new Error(key + ' is gone');
     const { now } = this;
     const same = now?.app === app;
     const next = {
@@ -109,6 +116,7 @@ export class Release {
       this.now = { ...this.now, proven: true };
       await this.#put('release', 'now', this.now);
     }
+    if (this.staging) return; // what is fetched just now is of no release yet
     const { app, bundle, previous } = this.now;
     const inUse = new Set(Object.values((await this.bundle())?.sounds || {}).map((a) => 'sound/' + a));
     const needed = (key) => [app, previous?.app].some((v) => key.startsWith(`app/${v}/`)) || [bundle, previous?.bundle].some((b) => key === 'bundle/' + b) || inUse.has(key);
