@@ -29,8 +29,9 @@ type deviceCommand struct {
 	Message    deviceMessageCommand    `cmd:"" help:"Show a message on a tablet, \"\" for none."`
 	Comments   deviceCommentsCommand   `cmd:"" help:"Let people write comments on a tablet, or not."`
 	Revoke     deviceRevokeCommand     `cmd:"" help:"Take a tablet out of service; pair takes it back."`
+	WriteOff   deviceWriteOffCommand   `cmd:"" help:"Note that what is missing on a tablet is lost and its clones are dealt with; more of them is told again."`
 	Upload     deviceUploadCommand     `cmd:"" help:"Hand in files that tablets exported; the same one may come any number of times."`
-	Quarantine deviceQuarantineCommand `cmd:"" help:"List answers of tablets in which something is wrong, or try them again."`
+	Quarantine deviceQuarantineCommand `cmd:"" help:"List answers of tablets in which something is wrong, try them again, or discard one."`
 }
 
 // tabletService is the client of these commands: like tablets, they need a running
@@ -109,13 +110,13 @@ func (c *deviceListCommand) Run(t *terminal) error {
 
 func printDevices(w io.Writer, devices []web.DeviceStatus) error {
 	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(out, "id\tname\tdesk\tstate\tlast contact (Vietnam)\tqueue\tmissing\tunaccounted")
+	fmt.Fprintln(out, "id\tname\tdesk\tstate\tlast contact (Vietnam)\tqueue\tmissing\tunaccounted\twritten off")
 	for _, d := range devices {
 		last := "never"
 		if d.LastContact != nil {
 			last = vietnamMinute(*d.LastContact)
 		}
-		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%d\n", d.ID, d.Name, d.Desk, strings.Join(d.States, ","), last, d.Queue, rangesText(d.Missing), d.Unaccounted)
+		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%d\t%s\t%d\t%d\n", d.ID, d.Name, d.Desk, strings.Join(d.States, ","), last, d.Queue, rangesText(d.Missing), d.Unaccounted, d.WrittenOff)
 	}
 	return out.Flush()
 }
@@ -215,6 +216,10 @@ type deviceRevokeCommand struct{ deviceFlags }
 
 func (c *deviceRevokeCommand) Run(t *terminal) error { return c.change(t, "/revoke", nil) }
 
+type deviceWriteOffCommand struct{ deviceFlags }
+
+func (c *deviceWriteOffCommand) Run(t *terminal) error { return c.change(t, "/writeoff", nil) }
+
 type deviceUploadCommand struct {
 	serviceFlags
 	Files    []string `arg:"" name:"file" type:"existingfile" help:"Files that tablets exported."`
@@ -277,7 +282,8 @@ func (c *deviceUploadCommand) upload(t *terminal, client *client, file string) e
 
 type deviceQuarantineCommand struct {
 	serviceFlags
-	Retry bool `help:"Try all of them again, after what kept them out was mended."`
+	Retry   bool   `xor:"do" help:"Try all of them again, after what kept them out was mended."`
+	Discard string `xor:"do" placeholder:"ID" help:"Erase the answer with this id for good: it can never be taken."`
 }
 
 func (c *deviceQuarantineCommand) Run(t *terminal) error {
@@ -294,6 +300,17 @@ func (c *deviceQuarantineCommand) Run(t *terminal) error {
 			return err
 		}
 		_, err := fmt.Fprintf(t.stdout, "%s taken, %d left in quarantine\n", counted(out.Taken, "answer"), out.Left)
+		return err
+	}
+	if c.Discard != "" {
+		err := client.do(t.ctx, http.MethodPost, "/api/v1/quarantine/"+url.PathEscape(c.Discard)+"/discard", nil, &struct{}{}, false)
+		var refused *serviceError
+		if errors.As(err, &refused) && refused.Code == "not_found" {
+			return fmt.Errorf("there is no answer %q in quarantine: see sipas device quarantine", c.Discard)
+		}
+		if err == nil {
+			_, err = fmt.Fprintln(t.stdout, "1 answer discarded")
+		}
 		return err
 	}
 	out := tabwriter.NewWriter(t.stdout, 0, 0, 2, ' ', 0)

@@ -234,7 +234,7 @@ func TestDeviceCommands(t *testing.T) {
 			t.Errorf("%s: %q, want %q", what, got, want)
 		}
 	}
-	same("before it is paired", row(device("list")), []string{id, "Sảnh", "một", desk, "unpaired", "never", "0", "-", "0"})
+	same("before it is paired", row(device("list")), []string{id, "Sảnh", "một", desk, "unpaired", "never", "0", "-", "0", "0"})
 
 	// A second code takes the place of the first.
 	_, code, _ = pairing(t, device("pair", id))
@@ -248,16 +248,24 @@ func TestDeviceCommands(t *testing.T) {
 	tablet.sync()
 	now := time.Now().In(survey.VietnamTime())
 	got := row(device("list"))
-	same("after contact", slices.Delete(slices.Clone(got), 5, 7), []string{id, "Sảnh", "một", desk, "missing", "2", "4-8,10", "0"})
+	same("after contact", slices.Delete(slices.Clone(got), 5, 7), []string{id, "Sảnh", "một", desk, "missing", "2", "4-8,10", "0", "0"})
 	if last, err := time.ParseInLocation("2006-01-02 15:04", got[5]+" "+got[6], survey.VietnamTime()); err != nil || now.Sub(last) > 2*time.Minute || now.Before(last) {
 		t.Errorf("last contact %s %s", got[5], got[6])
 	}
 	// Its storage is wiped: what was on it is unaccounted for.
 	tablet.batch.Epoch, tablet.batch.Turn, tablet.batch.Highest, tablet.batch.Unsent = strings.Repeat("ab", 16), 0, 0, nil
 	tablet.sync()
-	if got := row(device("list")); got[len(got)-1] != "8" || got[len(got)-2] != "-" {
-		t.Errorf("after it was wiped: %q", got)
+	lost := func(out, state string, want ...string) {
+		t.Helper()
+		if got := row(out); got[4] != state || !slices.Equal(got[len(got)-3:], want) {
+			t.Errorf("%q, want %s and %q", got, state, want)
+		}
 	}
+	lost(device("list"), "missing", "-", "8", "0")
+	lost(device("write-off", id), "fine", "-", "0", "8")
+	tablet.batch.Highest = 2
+	tablet.sync()
+	lost(device("list"), "missing", "1-2", "0", "8")
 
 	same("renamed", row(device("rename", id, "Lầu 2"))[:4], []string{id, "Lầu", "2", desk})
 	same("moved", row(device("move", id, other))[:4], []string{id, "Lầu", "2", other})
@@ -285,11 +293,12 @@ func TestDeviceCommands(t *testing.T) {
 	if d := detail(); d.Message != "" || d.Comments {
 		t.Errorf("%+v", d)
 	}
-	if got := row(device("revoke", id)); got[4] != "revoked,missing" {
+	if got := row(device("revoke", id)); got[4] != "missing,revoked" {
 		t.Errorf("revoked: %q", got)
 	}
 
 	refused(`there is no tablet "ZZZZZ"`, "move", "ZZZZZ", desk)
+	refused(`there is no tablet "ZZZZZ"`, "write-off", "ZZZZZ")
 	refused("desk_unknown", "move", id, "nowhere")
 	refused("desk_unknown", "create", "x", "--desk", "nowhere")
 	refused("missing flags: --desk", "create", "x")
@@ -356,15 +365,24 @@ func TestDeviceUploadAndQuarantine(t *testing.T) {
 	if out := device("quarantine", "--retry"); out != "0 answers taken, 2 left in quarantine\n" {
 		t.Errorf("retried before anything was mended: %s", out)
 	}
+	answer, _, _ := strings.Cut(strings.Split(device("quarantine"), "\n")[1], " ")
+	if out := device("quarantine", "--discard", answer); out != "1 answer discarded\n" || strings.Contains(device("quarantine"), answer) {
+		t.Errorf("discarded: %s", out)
+	}
+	for _, none := range []string{answer, "../retry", "x"} {
+		if code, _, stderr := sipas(t, append([]string{"device", "quarantine", "--discard", none}, through...)...); code != 1 || !strings.Contains(stderr, "there is no answer") {
+			t.Errorf("discard %s: %d %s", none, code, stderr)
+		}
+	}
 	device("move", id, other)
-	if out := device("quarantine", "--retry"); out != "2 answers taken, 0 left in quarantine\n" {
+	if out := device("quarantine", "--retry"); out != "1 answer taken, 0 left in quarantine\n" {
 		t.Errorf("retried: %s", out)
 	}
 	if out := device("quarantine"); strings.Count(out, "\n") != 1 {
 		t.Errorf("the quarantine has still:\n%s", out)
 	}
-	if out := mustSipas(t, append([]string{"report", "--round", "now", "--channel", "kiosk", "--format", "json"}, through...)...); !strings.Contains(out, `"received": 6`) {
-		t.Errorf("the report does not have 6 answers:\n%.300s", out)
+	if out := mustSipas(t, append([]string{"report", "--round", "now", "--channel", "kiosk", "--format", "json"}, through...)...); !strings.Contains(out, `"received": 5`) {
+		t.Errorf("the report does not have 5 answers:\n%.300s", out)
 	}
 	// A file that is none does not keep others out.
 	none := filepath.Join(t.TempDir(), "none.json")
@@ -372,7 +390,7 @@ func TestDeviceUploadAndQuarantine(t *testing.T) {
 		t.Fatal(err)
 	}
 	code2, out, stderr := sipas(t, append([]string{"device", "upload", none, file}, through...)...)
-	if code2 != 1 || !strings.Contains(stderr, none+": the service answered 4") || !strings.Contains(out, "6 stored, 0 quarantined") {
+	if code2 != 1 || !strings.Contains(stderr, none+": the service answered 4") || !strings.Contains(out, "5 stored, 0 quarantined, 1 withdrawn") {
 		t.Errorf("beside a file that is none: %d %s%s", code2, out, stderr)
 	}
 	// A store that fails.

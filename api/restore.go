@@ -52,6 +52,9 @@ func (c *restoreCommand) Run(t *terminal) error {
 	if len(summary.Tokens) > 0 {
 		fmt.Fprintf(t.stdout, "access tokens that came back; revoke again those that were revoked since the backup (sipas token revoke --name …):\n  %s\n", strings.Join(summary.Tokens, "\n  "))
 	}
+	if len(summary.Devices) > 0 {
+		fmt.Fprintf(t.stdout, "tablets that came back; revoke again those that were revoked since the backup (sipas device revoke ID):\n  %s\n", strings.Join(summary.Devices, "\n  "))
+	}
 	// Where some of them were before, those withdrawn there stay withdrawn.
 	if r.Stored+r.Duplicate > 0 && !everything && (!c.Merge || r.Duplicate == 0) {
 		fmt.Fprintf(t.stdout, "answers withdrawn after %s are back; if you have a newer backup or the lost store, run again with --merge --tombstones …\n", until.Format(backupTimeLayout))
@@ -191,7 +194,7 @@ func (c *restoreCommand) through(t *terminal) (store.RestoreSummary, error) {
 	if err != nil {
 		return store.RestoreSummary{}, err
 	}
-	file, err := readAhead(t.ctx, c.File)
+	file, err := readAhead(t.ctx, c.File, func(*store.BackupFrame) bool { return true })
 	if err != nil {
 		return store.RestoreSummary{}, err
 	}
@@ -201,7 +204,7 @@ func (c *restoreCommand) through(t *terminal) (store.RestoreSummary, error) {
 		if isMongoDB(source) || err == nil && info.IsDir() {
 			return store.RestoreSummary{}, fmt.Errorf("%s: a service takes the withdrawals of a backup only; make one of that store first", locationName(source))
 		}
-		ahead, err := readAhead(t.ctx, source)
+		ahead, err := readAhead(t.ctx, source, (*store.BackupFrame).HoldElsewhere)
 		if err != nil {
 			return store.RestoreSummary{}, err
 		}
@@ -232,9 +235,13 @@ type aheadFrames struct {
 	documents, erased [][]byte
 }
 
-func readAhead(ctx context.Context, path string) (*aheadFrames, error) {
+// readAhead reads those lines of a backup that are wanted, the header at any rate.
+func readAhead(ctx context.Context, path string, wanted func(*store.BackupFrame) bool) (*aheadFrames, error) {
 	a := &aheadFrames{}
 	err := readBackup(ctx, path, func(f store.BackupFrame) error {
+		if f.Kind != store.BackupHeader && !wanted(&f) {
+			return nil
+		}
 		switch f.Kind {
 		case store.BackupHeader:
 			a.header = bytes.Clone(f.Line)

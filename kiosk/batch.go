@@ -17,8 +17,9 @@ const (
 	// MaxItems is the most answers in a batch.
 	MaxItems = 200
 	// MaxExport is the most answers in an exported file.
-	MaxExport   = 20_000
-	maxSessions = 5000
+	MaxExport = 20_000
+	// maxSessions of a month in which a tablet sleeps after everybody.
+	maxSessions = 20_000
 	// maxRanges of numbers; a real tablet has a handful.
 	maxRanges = 2000
 	// maxSealed fits an answer with a comment of 1,000 characters many times over.

@@ -1,6 +1,7 @@
 package kiosk
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -13,8 +14,11 @@ type Contact struct {
 	// Epochs, oldest first; the last is the one of now.
 	Epochs []Epoch `json:"epochs"`
 	// Forgotten counts answers that were unaccounted for in epochs so old that they are
-	// not listed any more.
-	Forgotten int64 `json:"forgotten,omitempty"`
+	// not listed any more, ForgottenOff those of them that were written off.
+	Forgotten    int64 `json:"forgotten,omitempty"`
+	ForgottenOff int64 `json:"forgotten_off,omitempty"`
+	// WroteOff is when staff last wrote something off, to the minute, UTC.
+	WroteOff time.Time `json:"wrote_off,omitzero"`
 	// Last is the last contact, to the minute, UTC.
 	Last time.Time `json:"last"`
 	App  string    `json:"app"`
@@ -39,7 +43,7 @@ type Epoch struct {
 	// Turn is that of the newest batch.
 	Turn    int64 `json:"turn"`
 	Highest int64 `json:"highest"`
-	// Received answers are stored, withdrawn or in quarantine.
+	// Received answers are stored, withdrawn, in quarantine or discarded from it.
 	Received Numbers `json:"received"`
 	// Unsent answers wait on the tablet.
 	Unsent Numbers `json:"unsent"`
@@ -48,6 +52,9 @@ type Epoch struct {
 	Covered Numbers `json:"covered"`
 	// Clones counts answers that came under a number of another one.
 	Clones int64 `json:"clones,omitempty"`
+	// WrittenOff answers are gone and staff know; of ClonesOff of the clones they do too.
+	WrittenOff Numbers `json:"written_off,omitempty"`
+	ClonesOff  int64   `json:"clones_off,omitempty"`
 }
 
 // maxEpochs bounds how many epochs are listed.
@@ -61,6 +68,20 @@ func (c *Contact) Epoch(id string) Epoch {
 		}
 	}
 	return Epoch{ID: id}
+}
+
+// Room refuses a batch whose numbers are so scattered that what is known of the tablet
+// would grow without end: ErrBatch. A tablet sends its lowest numbers first.
+func (c *Contact) Room(b *Batch) error {
+	numbers := make([]int64, len(b.Items))
+	for i, it := range b.Items {
+		numbers[i] = it.N
+	}
+	before := c.Epoch(b.Epoch).Received
+	if n := len(before.With(numbersOf(numbers))); n > maxRanges && n > len(before) {
+		return fmt.Errorf("%w: its numbers are scattered", ErrBatch)
+	}
+	return nil
 }
 
 // Learn takes up what a batch said: received are the numbers of its answers that have
@@ -98,27 +119,58 @@ func (c *Contact) Learn(b *Batch, received []int64, clones int64, now time.Time)
 	} else {
 		e.Unsent = e.Unsent.Without(e.Received)
 	}
+	e.WrittenOff = e.WrittenOff.And(c.gone(at)) // what turned up and is lost again is news
 	if n := len(c.Epochs) - maxEpochs; n > 0 {
 		for i := range c.Epochs[:n] {
 			c.Forgotten += c.missing(i).Len()
+			c.ForgottenOff += c.Epochs[i].WrittenOff.Len()
 		}
 		c.Epochs = c.Epochs[n:]
 	}
 }
 
-// Cover notes that answers are in a backup that was verified and is kept.
-func (c *Contact) Cover(epoch string, received Numbers) {
-	c.Epochs = slices.Clone(c.Epochs)
-	for i := range c.Epochs {
-		if e := &c.Epochs[i]; e.ID == epoch {
-			e.Covered = e.Covered.With(received.And(e.Received))
-		}
+// Cover notes that answers are in a backup that was verified and is kept. It reports
+// whether that is news.
+func (c *Contact) Cover(epoch string, received Numbers) bool {
+	at := slices.IndexFunc(c.Epochs, func(e Epoch) bool { return e.ID == epoch })
+	if at < 0 || len(received.And(c.Epochs[at].Received).Without(c.Epochs[at].Covered)) == 0 {
+		return false
 	}
+	c.Epochs = slices.Clone(c.Epochs)
+	e := &c.Epochs[at]
+	e.Covered = e.Covered.With(received.And(e.Received))
+	return true
 }
 
-// missing are the numbers of an epoch that were given out and are neither received nor,
+// WriteOff notes that staff know of everything that is missing now, and of all clones:
+// it is no matter any more, and what arrives after all is received as always.
+func (c *Contact) WriteOff(now time.Time) {
+	if c.Lost() == 0 && c.Clones() == 0 {
+		return
+	}
+	c.Epochs = slices.Clone(c.Epochs)
+	for i := range c.Epochs {
+		e := &c.Epochs[i]
+		e.WrittenOff, e.ClonesOff = c.gone(i), e.Clones
+	}
+	c.Forgotten, c.ForgottenOff = 0, c.ForgottenOff+c.Forgotten
+	c.WroteOff = now.UTC().Truncate(time.Minute)
+}
+
+// WrittenOff counts answers that were written off and did not arrive since, and clones
+// that were.
+func (c *Contact) WrittenOff() (answers, clones int64) {
+	answers = c.ForgottenOff
+	for _, e := range c.Epochs {
+		answers += e.WrittenOff.Len()
+		clones += e.ClonesOff
+	}
+	return answers, clones
+}
+
+// gone are the numbers of an epoch that were given out and are neither received nor,
 // in the epoch of now, waiting on the tablet.
-func (c *Contact) missing(at int) Numbers {
+func (c *Contact) gone(at int) Numbers {
 	e := &c.Epochs[at]
 	out := upTo(e.Highest).Without(e.Received)
 	if at == len(c.Epochs)-1 {
@@ -127,8 +179,11 @@ func (c *Contact) missing(at int) Numbers {
 	return out
 }
 
+// missing are the numbers that are gone and nobody wrote off.
+func (c *Contact) missing(at int) Numbers { return c.gone(at).Without(c.Epochs[at].WrittenOff) }
+
 // Missing are the numbers of the present epoch that the tablet gave out, and has no
-// more, and that never arrived.
+// more, and that never arrived, without those written off.
 func (c *Contact) Missing() Numbers {
 	if len(c.Epochs) == 0 {
 		return nil
@@ -138,7 +193,7 @@ func (c *Contact) Missing() Numbers {
 
 // Unaccounted counts the numbers of earlier epochs that never arrived: what was on the
 // tablet when its storage was wiped. What it gave out after its last contact is not
-// known, and not in it.
+// known, and not in it; what was written off is not either.
 func (c *Contact) Unaccounted() int64 {
 	n := c.Forgotten
 	for i := range max(len(c.Epochs)-1, 0) {
@@ -147,19 +202,21 @@ func (c *Contact) Unaccounted() int64 {
 	return n
 }
 
-// Clones counts answers that came under a number of another one: two tablets have the
-// same database.
+// Lost counts what is missing in all epochs.
+func (c *Contact) Lost() int64 { return c.Missing().Len() + c.Unaccounted() }
+
+// Clones counts answers that came under a number of another one, without those written
+// off: two tablets have the same database.
 func (c *Contact) Clones() int64 {
 	var n int64
 	for _, e := range c.Epochs {
-		n += e.Clones
+		n += e.Clones - e.ClonesOff
 	}
 	return n
 }
 
-// The states of a tablet, worst first.
+// The states of a tablet.
 const (
-	StateRevoked  = "revoked"
 	StateCloned   = "cloned"
 	StateMissing  = "missing"
 	StateStopped  = "stopped"
@@ -167,10 +224,12 @@ const (
 	StateQueue    = "queue"
 	StateSilent   = "silent"
 	StateUnpaired = "unpaired"
+	StateRevoked  = "revoked"
 	StateFine     = "fine"
 )
 
-// States lists them.
+// States lists them, worst first. Nothing is to be done about a revoked tablet but about
+// answers that are lost with it.
 var States = []string{StateCloned, StateMissing, StateStopped, StateClock, StateQueue, StateSilent, StateUnpaired, StateRevoked, StateFine}
 
 const (
@@ -185,23 +244,26 @@ const (
 // harmless problems are none: no round is open, or the tablet was paired just now.
 var harmless = []string{"", "closed", "preparing"}
 
-// Standing says how a tablet does, worst first: all states that apply, or StateFine.
+// Standing says how a tablet does: all of States that apply, or StateFine.
 func (c *Contact) Standing(d *Device, now time.Time) []string {
+	paired, revoked := d.Key != "" && !c.Last.IsZero(), d.Revoked != nil
+	works := paired && !revoked
+	applies := map[string]bool{
+		StateCloned:   c.Clones() > 0,
+		StateMissing:  c.Lost() > 0,
+		StateStopped:  works && !slices.Contains(harmless, c.Status.Problem),
+		StateClock:    works && (c.Offset > ClockLimit.Milliseconds() || c.Offset < -ClockLimit.Milliseconds()),
+		StateQueue:    !revoked && c.Queue >= queueLong && c.Queue > c.Before,
+		StateSilent:   works && openBetween(c.Last, now) > silentAfter,
+		StateUnpaired: !paired && !revoked,
+		StateRevoked:  revoked,
+	}
 	var list []string
-	add := func(when bool, state string) {
-		if when {
+	for _, state := range States {
+		if applies[state] {
 			list = append(list, state)
 		}
 	}
-	paired := d.Key != "" && !c.Last.IsZero()
-	add(d.Revoked != nil, StateRevoked)
-	add(c.Clones() > 0, StateCloned)
-	add(len(c.Missing()) > 0 || c.Unaccounted() > 0, StateMissing)
-	add(paired && !slices.Contains(harmless, c.Status.Problem), StateStopped)
-	add(paired && (c.Offset > ClockLimit.Milliseconds() || c.Offset < -ClockLimit.Milliseconds()), StateClock)
-	add(c.Queue >= queueLong && c.Queue > c.Before, StateQueue)
-	add(paired && d.Revoked == nil && openBetween(c.Last, now) > silentAfter, StateSilent)
-	add(!paired && d.Revoked == nil, StateUnpaired)
 	if list == nil {
 		list = []string{StateFine}
 	}

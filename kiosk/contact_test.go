@@ -2,6 +2,7 @@ package kiosk
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"reflect"
@@ -256,6 +257,123 @@ func TestMaxEpochs(t *testing.T) {
 	}
 }
 
+// What staff wrote off is no matter until there is more of it; what turns up is not
+// written off any more.
+func TestWriteOff(t *testing.T) {
+	type step struct {
+		learning // of epoch 0: staff write off
+
+		off, clonesOff, lost, clones int64 // after it
+	}
+	batch := func(epoch, turn, highest int64, unsent, received Numbers, clones int64) learning {
+		return learning{epoch: epoch, turn: turn, highest: highest, unsent: unsent, received: received, clones: clones}
+	}
+	var writeOff learning
+	for name, steps := range map[string][]step{
+		"nothing": {
+			{writeOff, 0, 0, 0, 0},
+			{batch(1, 1, 3, nil, Numbers{{1, 3}}, 0), 0, 0, 0, 0},
+			{writeOff, 0, 0, 0, 0},
+		},
+		"more is lost, and a file brings some": {
+			{batch(1, 1, 9, nil, Numbers{{1, 5}}, 0), 0, 0, 4, 0},
+			{writeOff, 4, 0, 0, 0},
+			{batch(1, 2, 12, Numbers{{12, 12}}, Numbers{{11, 11}}, 0), 4, 0, 1, 0},
+			{batch(1, -1, 9, nil, Numbers{{6, 8}}, 0), 1, 0, 1, 0},
+			{writeOff, 2, 0, 0, 0},
+			{batch(1, -1, 12, nil, Numbers{{9, 10}, {12, 12}}, 0), 0, 0, 0, 0},
+		},
+		"found on the tablet, and lost again": {
+			{batch(1, 1, 9, nil, Numbers{{1, 5}}, 0), 0, 0, 4, 0},
+			{writeOff, 4, 0, 0, 0},
+			{batch(1, 2, 9, Numbers{{6, 7}}, nil, 0), 2, 0, 0, 0},
+			{batch(1, 3, 9, nil, nil, 0), 2, 0, 2, 0},
+		},
+		"what waits is not written off": {
+			{batch(1, 1, 9, Numbers{{6, 7}}, Numbers{{1, 5}}, 0), 0, 0, 2, 0},
+			{writeOff, 2, 0, 0, 0},
+			{batch(2, 1, 1, nil, Numbers{{1, 1}}, 0), 2, 0, 2, 0}, // wiped
+			{writeOff, 4, 0, 0, 0},
+			{batch(1, -1, 9, nil, Numbers{{5, 9}}, 0), 0, 0, 0, 0},
+		},
+		"a file's epoch becomes the one of now": {
+			{batch(1, 1, 3, Numbers{{3, 3}}, Numbers{{1, 2}}, 0), 0, 0, 0, 0},
+			{batch(2, -1, 5, nil, Numbers{{1, 1}}, 0), 0, 0, 4, 0},
+			{writeOff, 4, 0, 0, 0},
+			{batch(2, 4, 7, Numbers{{4, 5}}, Numbers{{3, 3}, {6, 7}}, 0), 1, 0, 1, 0}, // 2; 3 of the first
+			{writeOff, 2, 0, 0, 0},
+		},
+		"clones": {
+			{batch(1, 1, 3, nil, Numbers{{1, 3}}, 2), 0, 0, 0, 2},
+			{writeOff, 0, 2, 0, 0},
+			{batch(1, 2, 3, nil, nil, 1), 0, 2, 0, 1},
+			{batch(2, 1, 3, nil, Numbers{{1, 3}}, 3), 0, 2, 0, 4},
+			{writeOff, 0, 6, 0, 0},
+			{batch(1, 3, 4, nil, nil, 0), 0, 6, 1, 0},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, _ := paired(t)
+			var c Contact
+			wrote := time.Time{}
+			for i, s := range steps {
+				before, kept := c, clone(t, c)
+				now := noon.Add(time.Duration(i)*time.Minute + 3*time.Second)
+				if s.epoch > 0 {
+					c.Learn(&Batch{Epoch: epochOf(int(s.epoch)), Turn: s.turn, Highest: s.highest, Unsent: s.unsent, Wall: now.UnixMilli()}, all(s.received), s.learning.clones, now)
+				} else {
+					if c.Lost() > 0 || c.Clones() > 0 {
+						wrote = now.UTC().Truncate(time.Minute)
+					}
+					c.WriteOff(now)
+				}
+				if !reflect.DeepEqual(clone(t, before), kept) {
+					t.Fatalf("step %d changed what was read before", i)
+				}
+				for what, c := range map[string]Contact{"": c, "stored and read, ": clone(t, c)} {
+					off, clonesOff := c.WrittenOff()
+					if off != s.off || clonesOff != s.clonesOff || c.Lost() != s.lost || c.Clones() != s.clones || !c.WroteOff.Equal(wrote) {
+						t.Errorf("step %d: %swritten off %d and %d clones at %v, lost %d, %d clones, want %+v, %v", i, what, off, clonesOff, c.WroteOff, c.Lost(), c.Clones(), s, wrote)
+					}
+				}
+				states := c.Standing(&d, now)
+				if slices.Contains(states, StateMissing) != (s.lost > 0) || slices.Contains(states, StateCloned) != (s.clones > 0) {
+					t.Errorf("step %d: %v", i, states)
+				}
+			}
+		})
+	}
+}
+
+func TestWriteOffForgotten(t *testing.T) {
+	var c Contact
+	begin := func(i int) {
+		c.Learn(&Batch{Epoch: epochOf(i), Turn: 1, Highest: 5}, []int64{1, 2, 3}, 1, noon)
+	}
+	check := func(what string, off, clonesOff, lost, clones int64) {
+		t.Helper()
+		if o, co := c.WrittenOff(); o != off || co != clonesOff || c.Lost() != lost || c.Clones() != clones {
+			t.Errorf("%s: written off %d and %d clones, lost %d, %d clones", what, o, co, c.Lost(), c.Clones())
+		}
+	}
+	for i := range 23 { // 3 are forgotten
+		begin(i)
+	}
+	check("before", 0, 0, 46, 20)
+	c.WriteOff(noon)
+	check("written off", 46, 20, 0, 0)
+	begin(23) // forgets one that was written off
+	check("one more", 46, 19, 2, 1)
+	c.WriteOff(noon)
+	check("again", 48, 20, 0, 0)
+	for i := range maxEpochs + 1 { // the first of these is forgotten before it is written off
+		begin(24 + i)
+	}
+	check("all new", 48, 0, 42, 20)
+	c.WriteOff(noon)
+	check("at last", 90, 20, 0, 0)
+}
+
 func TestCover(t *testing.T) {
 	var c Contact
 	c.Learn(&Batch{Epoch: epochOf(1), Turn: 1, Highest: 20}, all(Numbers{{1, 9}, {15, 20}}), 0, noon)
@@ -331,7 +449,11 @@ func TestStanding(t *testing.T) {
 		"everything": {func(_ *Device, c *Contact) {
 			c.Epochs[0].Clones, c.Epochs[0].Highest, c.Status.Problem, c.Offset, c.Queue, c.Last = 1, 9, "stopped", -limit-1, 500, noon.AddDate(0, 0, -1)
 		}, "cloned missing stopped clock queue silent"},
-		"revoked and cloned": {func(d *Device, c *Contact) { d.Revoke(noon); c.Epochs[0].Clones = 1 }, "revoked cloned"},
+		"revoked and cloned": {func(d *Device, c *Contact) { d.Revoke(noon); c.Epochs[0].Clones = 1 }, "cloned revoked"},
+		"everything, and revoked": {func(d *Device, c *Contact) {
+			d.Revoke(noon)
+			c.Epochs[0].Clones, c.Epochs[0].Highest, c.Status.Problem, c.Offset, c.Queue, c.Last = 1, 9, "stopped", -limit-1, 500, noon.AddDate(0, 0, -1)
+		}, "cloned missing revoked"},
 		// Staff made it anew: what the old one said is not of this one.
 		"key taken away": {func(d *Device, c *Contact) { d.Key, c.Status.Problem, c.Offset = "", "full", limit+1 }, "unpaired"},
 	} {
@@ -395,5 +517,56 @@ func TestLearnRestored(t *testing.T) {
 	c.Learn(&Batch{Epoch: epochOf(1), Turn: 7, Highest: 9, Kept: Numbers{{1, 6}}, Unsent: Numbers{{8, 9}}}, nil, 0, now)
 	if text, err := json.Marshal(c.Missing()); err != nil || string(text) != "[[7,7]]" || c.Queue != 8 {
 		t.Errorf("missing %s, %d wait, %v", text, c.Queue, err)
+	}
+}
+
+// TestRoom: what is known of a tablet does not grow without end, and a real one is never
+// kept out.
+func TestRoom(t *testing.T) {
+	var scattered Numbers
+	for n := int64(1); n <= maxRanges; n++ {
+		scattered = append(scattered, [2]int64{3 * n, 3 * n})
+	}
+	full := Contact{Epochs: []Epoch{{ID: epochOf(1), Received: scattered}}}
+	for name, test := range map[string]struct {
+		c       Contact
+		epoch   string
+		numbers []int64
+		ok      bool
+	}{
+		"the first":             {Contact{}, epochOf(1), []int64{1, 2, 3}, true},
+		"one more range":        {full, epochOf(1), []int64{1}, false},
+		"one of them":           {full, epochOf(1), []int64{3, 6}, true},
+		"beside one":            {full, epochOf(1), []int64{4}, true},
+		"between two":           {full, epochOf(1), []int64{4, 5}, true},
+		"two joined, one more":  {full, epochOf(1), []int64{4, 5, 1}, true},
+		"another epoch":         {full, epochOf(2), []int64{1}, true},
+		"nothing":               {full, epochOf(1), nil, true},
+		"too many since before": {Contact{Epochs: []Epoch{{ID: epochOf(1), Received: append(slices.Clone(scattered), [2]int64{9000, 9001})}}}, epochOf(1), []int64{8999}, true},
+	} {
+		b := &Batch{Epoch: test.epoch}
+		for _, n := range test.numbers {
+			b.Items = append(b.Items, Sealed{N: n})
+		}
+		if err := test.c.Room(b); (err == nil) != test.ok || err != nil && !errors.Is(err, ErrBatch) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestCoverNews(t *testing.T) {
+	c := Contact{Epochs: []Epoch{{ID: epochOf(1), Received: Numbers{{1, 5}}}}}
+	before := c
+	for _, test := range []struct {
+		epoch string
+		n     Numbers
+		want  bool
+	}{{epochOf(2), Numbers{{1, 5}}, false}, {epochOf(1), Numbers{{2, 3}}, true}, {epochOf(1), Numbers{{2, 3}}, false}, {epochOf(1), Numbers{{3, 9}}, true}, {epochOf(1), Numbers{{6, 9}}, false}} {
+		if got := c.Cover(test.epoch, test.n); got != test.want {
+			t.Errorf("%s %v: %v", test.epoch, test.n, got)
+		}
+	}
+	if len(before.Epochs[0].Covered) > 0 || !slices.Equal(c.Epochs[0].Covered, Numbers{{2, 5}}) {
+		t.Errorf("covered %v, before %v", c.Epochs[0].Covered, before.Epochs[0].Covered)
 	}
 }

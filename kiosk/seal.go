@@ -81,7 +81,8 @@ type Outcome string
 const (
 	// Stored: it is durable, now or since it came before.
 	Stored Outcome = "stored"
-	// Withdrawn: its giver withdrew it; it is never stored again.
+	// Withdrawn: its giver withdrew it, or staff discarded it from the quarantine; it is
+	// never stored again.
 	Withdrawn Outcome = "withdrawn"
 	// Quarantined: it is durable, but something is wrong with it, and staff look at it.
 	Quarantined Outcome = "quarantined"

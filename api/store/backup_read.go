@@ -397,11 +397,18 @@ func checkDigest(e Entry, keys survey.Keys) error {
 // Tombstones are ids of erased entries, by the name of the log.
 type Tombstones map[string][]ID
 
-// BackupTombstones reads the erased ids of a whole backup.
+// HoldElsewhere reports whether the erased ids of a frame hold for other backups too.
+// Those of the quarantine do not: an answer that was taken from it is perhaps among the
+// answers of no other backup. One that was discarded is among their erased ids.
+func (f *BackupFrame) HoldElsewhere() bool {
+	return f.Kind == BackupErased && f.Log != quarantineLog.Name
+}
+
+// BackupTombstones reads the erased ids of a whole backup that hold for other ones.
 func BackupTombstones(r io.Reader, secret Secret) (Tombstones, error) {
 	t := Tombstones{}
 	_, err := ReadBackup(r, &secret, func(f BackupFrame) error {
-		if f.Kind == BackupErased {
+		if f.HoldElsewhere() {
 			t[f.Log] = append(t[f.Log], f.erased()...)
 		}
 		return nil
@@ -409,7 +416,8 @@ func BackupTombstones(r io.Reader, secret Secret) (Tombstones, error) {
 	return t, err
 }
 
-// StoreTombstones reads the erased ids of a store, which need not be whole.
+// StoreTombstones reads the erased ids of a store, which need not be whole, that hold
+// for backups too: see [BackupFrame.HoldElsewhere].
 // ErrSecret when it belongs to another installation. Nothing is written to it.
 func StoreTombstones(ctx context.Context, engine Engine, secret Secret) (Tombstones, error) {
 	doc, err := engine.Get(ctx, setInstallation, secretID)
@@ -421,6 +429,9 @@ func StoreTombstones(ctx context.Context, engine Engine, secret Secret) (Tombsto
 	}
 	t := Tombstones{}
 	for _, log := range knownLogs() {
+		if log == quarantineLog {
+			continue
+		}
 		for after := (ID{}); ; {
 			page, err := engine.Tombstones(ctx, log, after, PageSize)
 			if err != nil {

@@ -125,11 +125,29 @@ func Covers(f BackupFrame) ([]Cover, error) {
 // CoverTablets notes that a backup was verified and is kept: tablets may forget the
 // answers that are in it. Those of tablets that are not known here are ignored.
 func (s *Store) CoverTablets(ctx context.Context, covers []Cover) error {
+	if len(covers) == 0 {
+		return nil
+	}
+	known, err := s.Contacts(ctx)
+	if err != nil {
+		return err
+	}
+	by := map[string][]Cover{}
 	for _, cover := range covers {
-		if s.View().Device(cover.Device) == nil {
+		by[cover.Device] = append(by[cover.Device], cover)
+	}
+	for device, list := range by {
+		cover := func(c *kiosk.Contact) (news bool) {
+			for _, l := range list {
+				news = c.Cover(l.Epoch, l.Received) || news
+			}
+			return news
+		}
+		c := known[device]
+		if s.View().Device(device) == nil || !cover(&c) {
 			continue
 		}
-		if _, err := s.LearnContact(ctx, cover.Device, func(c *kiosk.Contact) { c.Cover(cover.Epoch, cover.Received) }); err != nil {
+		if _, err := s.LearnContact(ctx, device, func(c *kiosk.Contact) { cover(c) }); err != nil {
 			return err
 		}
 	}

@@ -51,6 +51,7 @@ func TestContact(t *testing.T) {
 				b := &kiosk.Batch{Epoch: testEpoch, Turn: 7, Highest: 9, Unsent: kiosk.Numbers{{8, 9}}, App: "1.2", Bundle: "b", Wall: deviceNow().UnixMilli() - 1500,
 					Status: kiosk.Status{Battery: &battery, Charging: true, Used: 5, Quota: 6, Abandoned: 7, Problem: "full"}}
 				c.Learn(b, []int64{1, 2, 3, 5}, 2, deviceNow())
+				c.WriteOff(deviceNow())
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -59,6 +60,9 @@ func TestContact(t *testing.T) {
 			got, err := s.Contact(t.Context(), "T1")
 			if err != nil || !reflect.DeepEqual(got, want) || got.Offset != 1500 || got.Queue != 2 {
 				t.Errorf("%+v, %v, want %+v", got, err, want)
+			}
+			if answers, clones := got.WrittenOff(); answers != 3 || clones != 2 {
+				t.Errorf("written off: %d and %d clones", answers, clones)
 			}
 			all, err := s.Contacts(t.Context())
 			if err != nil || len(all) != 2 || !reflect.DeepEqual(all["T1"], want) || !all["T2"].Epochs[0].Received.Has(4) {
@@ -166,6 +170,19 @@ func TestCoverTablets(t *testing.T) {
 			if all, err := s.Contacts(t.Context()); err != nil || len(all) != 1 {
 				t.Errorf("%d contacts, %v", len(all), err)
 			}
+			// One write a tablet, and none for what is no news.
+			revision := func() int64 { return must(s.engine.Get(t.Context(), setContacts, id))(t).Revision }
+			before := revision()
+			cover(Cover{id, testEpoch, kiosk.Numbers{{1, 4}}}, Cover{id, "old", kiosk.Numbers{{1, 3}}})
+			if got := revision(); got != before {
+				t.Errorf("written again: revision %d, before %d", got, before)
+			}
+			learn(t, s, id, "old", 2, 4)
+			before = revision()
+			cover(Cover{id, testEpoch, kiosk.Numbers{{1, 9}}}, Cover{id, "old", kiosk.Numbers{{1, 4}}})
+			if got := revision(); got != before+1 || covered(testEpoch).Len() != 5 || covered("old").Len() != 4 {
+				t.Errorf("revision %d, before %d; covered %v and %v", got, before, covered(testEpoch), covered("old"))
+			}
 		})
 	}
 }
@@ -257,8 +274,11 @@ func TestBackupRestoresTablets(t *testing.T) {
 				source, target := openFrom(t), openTo(t)
 				s := tabletStore(t, source)
 				want := contents(t, source)
-				restore(t, target, backUp(t, s), RestoreOptions{})
+				summary := restore(t, target, backUp(t, s), RestoreOptions{})
 				wantSame(t, "restored", contents(t, target), want)
+				if paired := s.View().Devices()[0]; !slices.Equal(summary.Devices, []string{paired.ID + " A"}) {
+					t.Errorf("tablets that came back: %q", summary.Devices)
+				}
 				back := openStore(t, target)
 				before, after := s.View().Devices(), back.View().Devices()
 				if !reflect.DeepEqual(before, after) || len(after) != 2 || back.View().Device(after[0].ID).Key == "" || after[1].Pairing == nil {

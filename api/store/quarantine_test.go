@@ -3,12 +3,17 @@ package store
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"sipas/kiosk"
 	"sipas/survey"
 )
 
@@ -16,7 +21,116 @@ import (
 func quarantined(n int) Quarantined {
 	at := time.Date(2026, 11, 24, 3, 0, 0, 0, time.UTC)
 	sealed := fmt.Appendf(nil, "sealed\x00\xff %d", n)
-	return Quarantined{ID: QuarantineID(sealed), Device: fmt.Sprint("T", n%3), Reason: "desk: desk_unknown", Answered: at, Unsure: n%2 == 1, Received: at.Add(time.Hour), Sealed: sealed}
+	return Quarantined{ID: QuarantineID(sealed), Device: fmt.Sprint("T", n%3), Reason: "desk: desk_unknown", Answered: at, Unsure: n%2 == 1, Received: at.Add(time.Hour), Sealed: sealed, Receipt: receiptOf(n)}
+}
+
+// receiptOf is the hash of a receipt, of every third answer none.
+func receiptOf(n int) []byte {
+	if n%3 == 0 {
+		return nil
+	}
+	sum := sha256.Sum256(fmt.Append(nil, "receipt", n))
+	return sum[:]
+}
+
+// tabletAnswer is the n-th of a run of answers with ids as tablets draw them.
+func tabletAnswer(n int) survey.Response {
+	r := backupResponse(n)
+	r.ID[8] = r.ID[8]&0x3f | 0x80
+	return r
+}
+
+// sealedAnswer is that answer in quarantine.
+func sealedAnswer(t testing.TB, s *Store, n int) Quarantined {
+	t.Helper()
+	id := tabletAnswer(n).ID
+	text := must(json.Marshal(map[string]string{"id": id.String(), "receipt": strings.Repeat("ab", 32)}))(t)
+	sealed := must(kiosk.Seal(must(s.SealKey())(t).Public(), text))(t)
+	at := time.Date(2026, 11, 24, 3, 0, 0, 0, time.UTC)
+	return Quarantined{ID: QuarantineID(sealed), Device: "T1", Reason: "desk: desk_unknown", Answered: at, Received: at, Sealed: sealed, Receipt: must(survey.ReceiptHash(s.Receipt(id)))(t)}
+}
+
+// TestQuarantineDiscarded: what its giver withdrew or staff discarded is in no log any
+// more and never comes back, after a restore either; others stay.
+func TestQuarantineDiscarded(t *testing.T) {
+	for kind, open := range engines(t) {
+		t.Run(kind, func(t *testing.T) {
+			s := openStore(t, open(t))
+			add := func(s *Store, want Outcome, n int) {
+				t.Helper()
+				if got := must(s.AddResponses(t.Context(), []survey.Response{tabletAnswer(n)}))(t); got[0] != want {
+					t.Errorf("answer %d: %v, want %v", n, got, want)
+				}
+			}
+			a, b, c := sealedAnswer(t, s, 1), sealedAnswer(t, s, 2), sealedAnswer(t, s, 3)
+			foreign := quarantined(5)
+			add(s, Stored, 3) // c is stored by now
+			list := []Quarantined{a, b, c, foreign}
+			if got := must(s.Quarantine(t.Context(), list))(t); !slices.Equal(got, slices.Repeat([]Outcome{Stored}, 4)) {
+				t.Fatal(got)
+			}
+			if got := must(s.FindQuarantined(t.Context(), a.ID))(t); !reflect.DeepEqual(got, a) {
+				t.Errorf("%+v, want %+v", got, a)
+			}
+			if err := s.Withdraw(t.Context(), s.Receipt(tabletAnswer(1).ID)); err != nil {
+				t.Error(err)
+			}
+			wantErr(t, "withdrawn twice", s.Withdraw(t.Context(), s.Receipt(tabletAnswer(1).ID)), ErrNotFound)
+			if err := s.DiscardQuarantined(t.Context(), []Quarantined{b, c, foreign}); err != nil {
+				t.Error(err)
+			}
+			target := open(t)
+			restore(t, target, backUp(t, s), RestoreOptions{})
+			for what, s := range map[string]*Store{"here": s, "restored": openStore(t, target)} {
+				if got := must(s.Quarantine(t.Context(), list))(t); !slices.Equal(got, slices.Repeat([]Outcome{Withdrawn}, 4)) || quarantineSize(t, s) != 0 {
+					t.Errorf("%s: in quarantine again: %v", what, got)
+				}
+				add(s, Withdrawn, 1)
+				add(s, Withdrawn, 2)
+				add(s, Duplicate, 3)
+				add(s, Stored, 4)
+				for n, want := range map[int]bool{1: true, 2: true, 3: false, 5: false} {
+					if got := must(s.WasWithdrawn(t.Context(), tabletAnswer(n).ID))(t); got != want {
+						t.Errorf("%s: answer %d withdrawn: %v", what, n, got)
+					}
+				}
+				_, err := s.FindQuarantined(t.Context(), a.ID)
+				wantErr(t, what, err, ErrNotFound)
+			}
+		})
+	}
+}
+
+// TestQuarantineStored: an answer that is stored and in quarantine too is withdrawn
+// from both; what is stored leaves the quarantine, and what is not there is no error.
+func TestQuarantineStored(t *testing.T) {
+	for kind, open := range engines(t) {
+		t.Run(kind, func(t *testing.T) {
+			s := openStore(t, open(t))
+			a, b, c := sealedAnswer(t, s, 1), sealedAnswer(t, s, 2), sealedAnswer(t, s, 3)
+			if err := s.LeaveQuarantine(t.Context(), a.ID); err != nil {
+				t.Error(err)
+			}
+			if _, err := s.AddResponses(t.Context(), []survey.Response{tabletAnswer(1), tabletAnswer(2), tabletAnswer(3)}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Quarantine(t.Context(), []Quarantined{a, b}); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Withdraw(t.Context(), s.Receipt(tabletAnswer(1).ID)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Response(t.Context(), tabletAnswer(1).ID); !errors.Is(err, ErrNotFound) || quarantineSize(t, s) != 1 {
+				t.Errorf("%v, %d in quarantine", err, quarantineSize(t, s))
+			}
+			if err := s.LeaveQuarantine(t.Context(), b.ID, c.ID); err != nil || quarantineSize(t, s) != 0 {
+				t.Errorf("%v, %d in quarantine", err, quarantineSize(t, s))
+			}
+			if live, erased, err := s.CountResponses(t.Context()); err != nil || live != 2 || erased != 1 {
+				t.Errorf("%d stored, %d withdrawn, %v", live, erased, err)
+			}
+		})
+	}
 }
 
 func quarantineSize(t testing.TB, s *Store) int64 {
@@ -177,5 +291,37 @@ func TestBackupWhileQuarantineIsTried(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestQuarantineTombstones: an answer that was taken from the quarantine after a backup
+// is in quarantine again when that backup comes back, whatever else holds for it; one
+// that was discarded stays away.
+func TestQuarantineTombstones(t *testing.T) {
+	open := engines(t)["file"]
+	s := openStore(t, open(t))
+	taken, discarded := sealedAnswer(t, s, 1), sealedAnswer(t, s, 2)
+	if _, err := s.Quarantine(t.Context(), []Quarantined{taken, discarded}); err != nil {
+		t.Fatal(err)
+	}
+	older := backUp(t, s)
+	if _, err := s.AddResponses(t.Context(), []survey.Response{tabletAnswer(1)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.LeaveQuarantine(t.Context(), taken.ID), s.DiscardQuarantined(t.Context(), []Quarantined{discarded})); err != nil {
+		t.Fatal(err)
+	}
+	for what, stones := range map[string]Tombstones{
+		"backup": must(BackupTombstones(bytes.NewReader(backUp(t, s)), backupSecret))(t), "store": must(StoreTombstones(t.Context(), s.engine, backupSecret))(t),
+	} {
+		target := open(t)
+		restore(t, target, older, RestoreOptions{Tombstones: []Tombstones{stones}})
+		back := openStore(t, target)
+		if _, err := back.FindQuarantined(t.Context(), taken.ID); err != nil {
+			t.Errorf("%s: the one that was taken: %v", what, err)
+		}
+		if got := must(back.AddResponses(t.Context(), []survey.Response{tabletAnswer(1), tabletAnswer(2)}))(t); !slices.Equal(got, []Outcome{Stored, Withdrawn}) {
+			t.Errorf("%s: %v", what, got)
+		}
 	}
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -87,15 +88,28 @@ func (s *Store) Response(ctx context.Context, id survey.ID) (survey.Response, er
 	return entryResponse(e)
 }
 
-// Withdraw erases the response with this receipt, content and digest; an
-// id-only tombstone stays, so that a resend is answered Withdrawn. ErrNotFound
-// when no stored response has the receipt.
+// WasWithdrawn reports whether the response with this id was withdrawn, or discarded.
+func (s *Store) WasWithdrawn(ctx context.Context, id survey.ID) (bool, error) {
+	return s.erased(ctx, responseLog, id)
+}
+
+// Withdraw erases the response with this receipt, content and digest, and what is
+// in quarantine under it; an id-only tombstone stays, so that a resend is answered
+// Withdrawn. ErrNotFound when no response has the receipt.
 func (s *Store) Withdraw(ctx context.Context, receipt string) error {
 	hash, err := survey.ReceiptHash(receipt)
 	if err != nil {
 		return ErrNotFound
 	}
+	// The quarantine first: what is taken from it meanwhile is then found below.
+	aside, err := s.withdrawQuarantined(ctx, hash)
+	if err != nil {
+		return err
+	}
 	e, err := s.engine.FindReceipt(ctx, responseLog, hash)
+	if aside && errors.Is(err, ErrNotFound) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

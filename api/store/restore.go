@@ -4,12 +4,14 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"slices"
 
+	"sipas/kiosk"
 	"sipas/survey"
 )
 
@@ -42,8 +44,10 @@ type RestoreSummary struct {
 	Added     int64 `json:"added"`
 	Present   int64 `json:"present"`
 	Differing int64 `json:"differing"`
-	// Tokens are the names of access tokens that came back.
-	Tokens []string `json:"tokens"`
+	// Tokens are the names of access tokens that came back, Devices ids and names of
+	// tablets with a key that did.
+	Tokens  []string `json:"tokens"`
+	Devices []string `json:"devices"`
 	// Conflicts are ids whose entry says other than the backup's, the first few.
 	Conflicts []survey.ID `json:"conflicts"`
 }
@@ -80,11 +84,12 @@ func (s *RestoreSummary) Add(other RestoreSummary) {
 	s.Present += other.Present
 	s.Differing += other.Differing
 	s.Tokens = append(s.Tokens, other.Tokens...)
+	s.Devices = append(s.Devices, other.Devices...)
 	s.Conflicts = append(s.Conflicts, other.Conflicts[:min(len(other.Conflicts), listedConflicts-len(s.Conflicts))]...)
 }
 
 func newRestoreSummary() RestoreSummary {
-	return RestoreSummary{Logs: map[string]RestoredLog{}, Tokens: []string{}, Conflicts: []survey.ID{}}
+	return RestoreSummary{Logs: map[string]RestoredLog{}, Tokens: []string{}, Devices: []string{}, Conflicts: []survey.ID{}}
 }
 
 func (s *RestoreSummary) count(log string, l RestoredLog) {
@@ -373,8 +378,14 @@ func (r *restorer) documents(sets documentSets) error {
 				return fmt.Errorf("put %s/%s: %w", set, d.ID, err)
 			}
 			r.summary.Added++
-			if set == setTokens {
+			switch set {
+			case setTokens:
 				r.summary.Tokens = append(r.summary.Tokens, d.ID)
+			case setDevices:
+				var tablet kiosk.Device // it can be read: the view was made of it
+				if err := json.Unmarshal(d.Body, &tablet); err == nil && tablet.Key != "" && tablet.Revoked == nil {
+					r.summary.Devices = append(r.summary.Devices, tablet.ID+" "+tablet.Name)
+				}
 			}
 		}
 	}

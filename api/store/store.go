@@ -104,6 +104,9 @@ func (s *Store) View() *View { return s.view.Load() }
 // Key derives a key for a purpose from the root secret.
 func (s *Store) Key(purpose string) []byte { return s.secret.Key(purpose) }
 
+// SealKey opens what tablets sealed.
+func (s *Store) SealKey() (*kiosk.SealKey, error) { return kiosk.NewSealKey(s.Key("kiosk seal")) }
+
 // Receipt returns the code by which its giver can withdraw the response id.
 func (s *Store) Receipt(id survey.ID) string { return survey.Receipt(s.keys.Receipt, id) }
 

@@ -21,7 +21,7 @@ import (
 const withoutTombstones = -1
 
 func (f *failing) Tombstones(ctx context.Context, log *store.Log, after store.ID, limit int) ([]store.ID, error) {
-	if f.page.Load() == withoutTombstones {
+	if f.page.Load() == withoutTombstones && log.Name == "responses" {
 		return nil, store.ErrUnavailable
 	}
 	return f.Engine.Tombstones(ctx, log, after, limit)
@@ -93,8 +93,9 @@ func TestBackupAndRestore(t *testing.T) {
 	all := strings.Join(lines, "")
 	foreign := strings.Replace(lines[0], `"fingerprint":"`, `"fingerprint":"00`, 1) + lines[1]
 	newer := strings.Replace(lines[0], `"format":1`, `"format":9`, 1) + lines[1]
-	altered := lines[0] + strings.Replace(lines[2], "ý kiến 1", "ý kiến 9", 1)
-	if altered == lines[0]+lines[2] {
+	answers := lines[slices.IndexFunc(lines, func(line string) bool { return strings.Contains(line, `"entries"`) })]
+	altered := lines[0] + strings.Replace(answers, "ý kiến 1", "ý kiến 9", 1)
+	if altered == lines[0]+answers {
 		t.Fatal("nothing was altered")
 	}
 	for name, c := range map[string]struct {

@@ -41,6 +41,11 @@ type DeviceStatus struct {
 	// Unaccounted answers were on the tablet when its storage was wiped.
 	Unaccounted int64 `json:"unaccounted"`
 	Clones      int64 `json:"clones"`
+	// WrittenOff answers and clones are known to staff, in none of the three above, and
+	// make no state. WrittenOffAt is the last time that staff said so, to the minute.
+	WrittenOff       int64      `json:"written_off"`
+	WrittenOffClones int64      `json:"written_off_clones"`
+	WrittenOffAt     *time.Time `json:"written_off_at,omitempty"`
 	// ClockOffset is the true time minus the tablet's, in seconds.
 	ClockOffset float64      `json:"clock_offset"`
 	Status      kiosk.Status `json:"status"`
@@ -79,6 +84,9 @@ func (s *Server) deviceStatus(d *kiosk.Device, c *kiosk.Contact) (DeviceStatus, 
 		ID: d.ID, Name: d.Name, Desk: d.Desk(), Places: d.Places, Created: d.Created, Revoked: d.Revoked, Message: d.Message, Comments: d.Comments,
 		States: c.Standing(d, now), App: c.App, Queue: c.Queue, Missing: c.Missing(), Unaccounted: c.Unaccounted(), Clones: c.Clones(),
 		ClockOffset: float64(c.Offset) / 1000, Status: c.Status,
+	}
+	if out.WrittenOff, out.WrittenOffClones = c.WrittenOff(); !c.WroteOff.IsZero() {
+		out.WrittenOffAt = &c.WroteOff
 	}
 	if c.Last.IsZero() {
 		return out, nil
@@ -152,6 +160,33 @@ func (s *Server) revokeDevice(r *request) error {
 	})
 }
 
+// writeOffDevice notes that staff know of what is missing on a tablet and of clones.
+func (s *Server) writeOffDevice(r *request) error {
+	d, err := s.writeOff(r, func(*kiosk.Contact) bool { return true })
+	if err != nil {
+		return err
+	}
+	status, err := s.currentStatus(r, *d)
+	if err != nil {
+		return err
+	}
+	return r.send(fiber.StatusOK, status)
+}
+
+// writeOff writes off what is missing on the tablet in the path where staff know of it.
+func (s *Server) writeOff(r *request, known func(*kiosk.Contact) bool) (*kiosk.Device, error) {
+	d, err := s.pathTablet(r, false)
+	if err != nil {
+		return nil, err
+	}
+	_, err = s.store.LearnContact(r.context, d.ID, func(c *kiosk.Contact) {
+		if known(c) {
+			c.WriteOff(s.cfg.Now())
+		}
+	})
+	return d, err
+}
+
 // sendChanged changes the tablet in the path and answers with how it is then.
 func (s *Server) sendChanged(r *request, change func(*kiosk.Device) error) error {
 	d, err := s.store.ChangeDevice(r.context, r.Params("device"), change)
@@ -220,7 +255,8 @@ type quarantineList struct {
 func (s *Server) getQuarantine(r *request) error {
 	var after store.ID
 	if text := r.Query("after"); text != "" {
-		if n, err := hex.Decode(after[:], []byte(text[:min(len(text), 2*len(after))])); err != nil || n != len(after) {
+		var ok bool
+		if after, ok = readQuarantineID(text); !ok {
 			return &survey.Error{Fields: []survey.FieldError{{Field: "after", Code: survey.CodeInvalid}}}
 		}
 	}
@@ -234,6 +270,14 @@ func (s *Server) getQuarantine(r *request) error {
 		list.Answers = append(list.Answers, quarantinedAnswer{list.After, q.Device, q.Reason, hourText(q.Answered), q.Unsure, hourText(q.Received)})
 	}
 	return r.send(fiber.StatusOK, list)
+}
+
+func readQuarantineID(text string) (store.ID, bool) {
+	id, err := hex.DecodeString(text)
+	if err != nil || len(id) != len(store.ID{}) {
+		return store.ID{}, false
+	}
+	return store.ID(id), true
 }
 
 func hourText(t time.Time) string { return t.UTC().Format("2006-01-02T15") }
@@ -265,23 +309,10 @@ func (s *Server) tryQuarantine(ctx context.Context) (result retried, err error) 
 		view := s.store.View()
 		for _, q := range page {
 			after = q.ID
-			d := view.Device(q.Device)
-			if d == nil {
-				result.Left++
-				continue
-			}
-			a := kiosk.Reopen(s.sealKey, q.Sealed)
-			a.At, a.Unsure = q.Answered, q.Unsure
-			response, err := a.Accept(view.Catalogue, d, now)
-			if err != nil {
-				result.Left++
-				continue
-			}
-			outcomes, err := s.store.AddResponses(ctx, []survey.Response{response})
-			if err != nil {
+			switch taken, err := s.tryQuarantined(ctx, view, &q, now); {
+			case err != nil:
 				return result, err
-			}
-			if outcomes[0] == store.Conflict {
+			case !taken:
 				result.Left++
 				continue
 			}
@@ -291,6 +322,52 @@ func (s *Server) tryQuarantine(ctx context.Context) (result retried, err error) 
 			result.Taken++
 		}
 	}
+}
+
+// tryQuarantined tries one answer; it reports whether that is stored or withdrawn, now
+// or since before.
+func (s *Server) tryQuarantined(ctx context.Context, view *store.View, q *store.Quarantined, now time.Time) (bool, error) {
+	a := kiosk.Reopen(s.sealKey, q.Sealed)
+	a.At, a.Unsure = q.Answered, q.Unsure
+	if known, err := s.known(ctx, &a); err != nil || known != "" {
+		return err == nil, err
+	}
+	d := view.Device(q.Device)
+	if d == nil {
+		return false, nil
+	}
+	response, err := a.Accept(view.Catalogue, d, now)
+	if err != nil {
+		return false, nil
+	}
+	outcomes, err := s.store.AddResponses(ctx, []survey.Response{response})
+	return outcomes[0] != store.Conflict, err
+}
+
+// discardQuarantined erases an answer in quarantine for good.
+func (s *Server) discardQuarantined(r *request) error {
+	id, ok := readQuarantineID(r.Params("id"))
+	if !ok {
+		return fail(codeNotFound)
+	}
+	q, err := s.store.FindQuarantined(r.context, id)
+	if err != nil {
+		return err
+	}
+	if err := s.discard(r, []store.Quarantined{q}); err != nil {
+		return err
+	}
+	return r.send(fiber.StatusOK, struct{}{})
+}
+
+// discard erases answers in quarantine, in all of which the same is wrong, and keeps in
+// the log who did it.
+func (s *Server) discard(r *request, list []store.Quarantined) error {
+	if err := s.store.DiscardQuarantined(r.context, list); err != nil {
+		return err
+	}
+	s.cfg.Log.Info("answers in quarantine were discarded", "token", r.token.Name, "answers", len(list), "device", list[0].Device, "reason", list[0].Reason, "request_id", r.id)
+	return nil
 }
 
 // exported says what became of a file that a tablet exported.

@@ -145,6 +145,58 @@ func TestRevokedTwice(t *testing.T) {
 	}
 }
 
+// TestDeviceWriteOff: what staff wrote off is no state until there is more of it; it is
+// counted, and is taken when it comes after all.
+func TestDeviceWriteOff(t *testing.T) {
+	e := startTablets(t, options{})
+	f := e.paired(testDesk)
+	writeOff := func() (d DeviceStatus) {
+		t.Helper()
+		e.staff("POST", "/api/v1/devices/"+f.device+"/writeoff", store.RightStaff, nil, &d)
+		return d
+	}
+	wrote := func(d DeviceStatus, answers, clones int64, at time.Time, states ...string) {
+		t.Helper()
+		if d.WrittenOff != answers || d.WrittenOffClones != clones || !slices.Equal(d.States, states) || (d.WrittenOffAt == nil) != at.IsZero() || d.WrittenOffAt != nil && !d.WrittenOffAt.Equal(at.Truncate(time.Minute)) {
+			t.Errorf("want %d, %d at %v, %v: %+v", answers, clones, at, states, d)
+		}
+	}
+	wrote(writeOff(), 0, 0, time.Time{}, kiosk.StateUnpaired)
+	for range 5 {
+		f.give(nil)
+	}
+	file := f.export()
+	clone := *f
+	clone.given, clone.outcomes, clone.codes, clone.queue, clone.highest = map[int64]kiosk.Sealed{}, map[int64]kiosk.Outcome{}, map[int64]string{}, nil, 0
+	clone.give(nil) // another answer under number 1
+	f.queue = append(clone.queue, f.queue[0])
+	f.sync() // of five answers four are lost
+	wrote(e.status(f.device), 0, 0, time.Time{}, kiosk.StateCloned, kiosk.StateMissing)
+
+	first := e.clock.now()
+	d := writeOff()
+	wrote(d, 4, 1, first, kiosk.StateFine)
+	if len(d.Missing) != 0 || d.Unaccounted != 0 || d.Clones != 0 || d.Given != 5 {
+		t.Errorf("%+v", d)
+	}
+	e.clock.pass(time.Hour)
+	wrote(writeOff(), 4, 1, first, kiosk.StateFine) // of nothing new
+	f.give(nil)
+	f.queue = nil
+	f.sync()
+	d = e.status(f.device)
+	if wrote(d, 4, 1, first, kiosk.StateMissing); !slices.Equal(d.Missing, kiosk.Numbers{{6, 6}}) {
+		t.Errorf("%+v", d)
+	}
+	if out := e.export(file); out.Stored != 5 {
+		t.Errorf("%+v", out)
+	}
+	if wrote(e.status(f.device), 0, 1, first, kiosk.StateMissing); len(e.stored()) != 6 {
+		t.Errorf("%d answers stored", len(e.stored()))
+	}
+	wrote(writeOff(), 1, 1, e.clock.now(), kiosk.StateFine)
+}
+
 // TestDeviceRefused: what cannot be is said by field, and changes nothing.
 func TestDeviceRefused(t *testing.T) {
 	e := startTablets(t, options{})
@@ -155,12 +207,15 @@ func TestDeviceRefused(t *testing.T) {
 	}{
 		{"", `{"name":"","desk":"Q1"}`, "name", 422}, {"", `{"name":"a","desk":"NOPE"}`, "desk", 422}, {"", `{"name":"a"}`, "desk", 422}, {"", `[]`, "", 400}, {"", `{"name":5}`, "name", 422},
 		{"/" + id, `{"name":" "}`, "name", 422}, {"/" + id, `{"desk":"NOPE"}`, "desk", 422}, {"/" + id, `{"message":"` + strings.Repeat("ạ", 301) + `"}`, "message", 422},
-		{"/NONE", `{"name":"a"}`, "", 404}, {"/NONE/revoke", "", "", 404}, {"/NONE/pairing", "", "", 404},
+		{"/NONE", `{"name":"a"}`, "", 404}, {"/NONE/revoke", "", "", 404}, {"/NONE/pairing", "", "", 404}, {"/NONE/writeoff", "", "", 404},
 	} {
 		a := e.do(call{method: "POST", path: "/api/v1/devices" + c.path, token: e.tokens[store.RightStaff], contentType: typeJSON, body: c.body})
 		if a.status != c.status || c.field != "" && (len(a.errorOf(t).Fields) != 1 || a.errorOf(t).Fields[0].Field != c.field) {
 			t.Errorf("%s %s: %d %s", c.path, c.body, a.status, a.body)
 		}
+	}
+	if known, err := e.store.Contacts(t.Context()); err != nil || len(known) > 1 {
+		t.Errorf("%+v, %v", known, err)
 	}
 	var list deviceList
 	e.staff("GET", "/api/v1/devices", store.RightStaff, nil, &list)
@@ -329,7 +384,7 @@ func TestQuarantineList(t *testing.T) {
 	if len(seen) != 501 || !slices.Equal(pages, []int{500, 1, 0}) {
 		t.Errorf("pages %v with %d answers", pages, len(seen))
 	}
-	for _, after := range []string{"x", "abcd", strings.Repeat("g", 32), strings.Repeat("a", 31)} {
+	for _, after := range []string{"x", "abcd", strings.Repeat("g", 32), strings.Repeat("a", 31), strings.Repeat("a", 34)} {
 		if a := e.staff("GET", "/api/v1/quarantine?after="+after, store.RightStaff, nil, nil); a.status != http.StatusUnprocessableEntity {
 			t.Errorf("after %s: %d %s", after, a.status, a.body)
 		}

@@ -288,8 +288,11 @@ type tabletView struct {
 	// Lost has more of the missing numbers than a line of the list.
 	Lost   string
 	Places []placeLine
-	// Ask whether the tablet shall be revoked.
-	Ask bool
+	// Missing counts what is missing in all epochs.
+	Missing int64
+	// Ask whether the tablet shall be revoked, "revoke", or what is missing be written
+	// off, "writeoff".
+	Ask string
 	// Done is what was done just now: fleet.done.<Done>.
 	Done string
 	// Pairing is there only in the answer to who asked for it.
@@ -311,7 +314,7 @@ type pairingView struct {
 }
 
 // fleetDone are the things that can have been done to a tablet.
-var fleetDone = []string{"change", "move", "revoke"}
+var fleetDone = []string{"change", "move", "revoke", "writeoff"}
 
 // newTabletPage asks for name and desk of a tablet that is to be added.
 func (s *Server) newTabletPage(r *request) error {
@@ -368,7 +371,7 @@ func (s *Server) addOnce(r *request, name, desk, once string) (id string, err er
 
 // tabletPage shows one tablet, what is the matter with it, and what can be done.
 func (s *Server) tabletPage(r *request) error {
-	v := &tabletView{Ask: r.Query("ask") == "revoke"}
+	v := &tabletView{Ask: r.Query("ask")}
 	if done := r.Query("done"); slices.Contains(fleetDone, done) {
 		v.Done = done
 	}
@@ -404,7 +407,7 @@ func (s *Server) showTablet(r *request, status int, d *kiosk.Device, v *tabletVi
 	p := s.newPage(r, d.Name+" – "+s.texts.say(r.language(), "fleet.title"), v)
 	p.Wide = true
 	v.Tablet, v.Desks = s.tabletLine(p, known, s.cfg.Now()), s.deskChoices(p.Lang)
-	v.Lost = p.ranges(known.Missing, rangesOnPage)
+	v.Lost, v.Missing = p.ranges(known.Missing, rangesOnPage), known.Missing.Len()+known.Unaccounted
 	for i := len(d.Places) - 1; i >= max(0, len(d.Places)-placesOnPage); i-- {
 		place := placeLine{Code: d.Places[i].Desk, From: p.Hour(&d.Places[i].From)}
 		if desk := s.store.View().Desks[place.Code]; desk != nil {
@@ -424,6 +427,8 @@ func (s *Server) changeTablet(r *request) error {
 	switch do {
 	case "pair":
 		return s.showPairing(r)
+	case "writeoff":
+		return s.writeOffTablet(r)
 	case "change":
 		v.Name, v.Message, v.Comments = r.field("name"), strings.ReplaceAll(r.field("message"), "\r\n", "\n"), r.field("comments") != ""
 		change = func(d *kiosk.Device) {
@@ -452,6 +457,27 @@ func (s *Server) changeTablet(r *request) error {
 		return err
 	}
 	s.seeOther(r, tabletAddress(d.ID, r.language(), do))
+	return nil
+}
+
+// writeOffTablet writes off as much as the question told of; where it is more by now,
+// it is asked again.
+func (s *Server) writeOffTablet(r *request) error {
+	lost, _ := strconv.ParseInt(r.field("lost"), 10, 64)
+	clones, _ := strconv.ParseInt(r.field("clones"), 10, 64)
+	told := false
+	d, err := s.writeOff(r, func(c *kiosk.Contact) bool {
+		told = c.Lost() <= lost && c.Clones() <= clones
+		return told
+	})
+	if err != nil {
+		return err
+	}
+	if told {
+		s.seeOther(r, tabletAddress(d.ID, r.language(), "writeoff"))
+	} else {
+		s.seeOther(r, tabletAddress(d.ID, r.language(), "")+"&ask=writeoff")
+	}
 	return nil
 }
 
@@ -530,10 +556,15 @@ type quarantineView struct {
 	// Tried says what became of all answers just now.
 	Tried       bool
 	Taken, Left int
+	// Ask whether these shall be discarded. Discarded says how many were just now.
+	Ask       *quarantineLine
+	Discarded int
 }
 
 // quarantineLine says of how many answers of a tablet the same is wrong.
 type quarantineLine struct {
+	// Group names them.
+	Group        string
 	Device, Name string
 	// Texts say what is wrong, Code says it to programmers.
 	Texts []string
@@ -546,6 +577,7 @@ func (s *Server) quarantinePage(r *request) error {
 	v := &quarantineView{Tried: r.Query("taken") != ""}
 	v.Taken, _ = strconv.Atoi(r.Query("taken"))
 	v.Left, _ = strconv.Atoi(r.Query("left"))
+	v.Discarded, _ = strconv.Atoi(r.Query("discarded"))
 	var err error
 	if v.Total, err = s.store.QuarantineSize(r.context); err != nil {
 		return err
@@ -567,7 +599,7 @@ func (s *Server) quarantinePage(r *request) error {
 		looked += len(page)
 	}
 	for k, n := range counts {
-		line := quarantineLine{Device: k.device, Name: k.device, Code: k.reason, N: n, Texts: s.reasons(r.language(), k.reason)}
+		line := quarantineLine{Group: quarantineGroup(k.device, k.reason), Device: k.device, Name: k.device, Code: k.reason, N: n, Texts: s.reasons(r.language(), k.reason)}
 		if d := s.store.View().Device(k.device); d != nil {
 			line.Name = d.Name
 		}
@@ -578,6 +610,9 @@ func (s *Server) quarantinePage(r *request) error {
 	})
 	v.Part = int64(looked) < v.Total || len(v.Reasons) > reasonsOnPage
 	v.Reasons = v.Reasons[:min(len(v.Reasons), reasonsOnPage)]
+	if i := slices.IndexFunc(v.Reasons, func(l quarantineLine) bool { return l.Group == r.Query("ask") }); i >= 0 {
+		v.Ask = &v.Reasons[i]
+	}
 	p := s.newPage(r, s.texts.say(r.language(), "quarantine.title"), v)
 	p.Wide = true
 	return s.render(r, fiber.StatusOK, "quarantine", p)
@@ -597,16 +632,57 @@ func (s *Server) reasons(lang, reason string) []string {
 	return slices.Sorted(maps.Keys(said))
 }
 
-// retryQuarantinePage tries the answers in quarantine again and says what became of
-// them.
-func (s *Server) retryQuarantinePage(r *request) error {
-	result, err := s.tryQuarantine(r.context)
-	if err != nil {
-		return err
+// quarantineGroup names the answers of a tablet in which the same is wrong.
+func quarantineGroup(device, reason string) string {
+	sum := sha256.Sum256([]byte(device + "\x00" + reason))
+	return hex.EncodeToString(sum[:8])
+}
+
+// changeQuarantine tries the answers in quarantine again, or discards some of them, and
+// says what became of them.
+func (s *Server) changeQuarantine(r *request) error {
+	q := url.Values{"lang": {r.language()}}
+	if r.field("do") == "discard" {
+		n, err := s.discardGroup(r)
+		if err != nil {
+			return err
+		}
+		q.Set("discarded", strconv.Itoa(n))
+	} else {
+		result, err := s.tryQuarantine(r.context)
+		if err != nil {
+			return err
+		}
+		q.Set("taken", strconv.Itoa(result.Taken))
+		q.Set("left", strconv.Itoa(result.Left))
 	}
-	q := url.Values{"lang": {r.language()}, "taken": {strconv.Itoa(result.Taken)}, "left": {strconv.Itoa(result.Left)}}
 	s.seeOther(r, "/fleet/quarantine?"+q.Encode())
 	return nil
+}
+
+// discardGroup discards as many answers of a group as the question told of.
+func (s *Server) discardGroup(r *request) (int, error) {
+	n, _ := strconv.Atoi(r.field("n"))
+	n = min(n, quarantineLooked)
+	var list []store.Quarantined
+	for after := (store.ID{}); len(list) < n; {
+		page, err := s.store.InQuarantine(r.context, after)
+		if err != nil {
+			return 0, err
+		}
+		if len(page) == 0 {
+			break
+		}
+		for _, q := range page {
+			if after = q.ID; len(list) < n && quarantineGroup(q.Device, q.Reason) == r.field("group") {
+				list = append(list, q)
+			}
+		}
+	}
+	if len(list) == 0 {
+		return 0, nil
+	}
+	return len(list), s.discard(r, list)
 }
 
 // Fix words what to do about a tablet that says that it takes no answers.

@@ -445,6 +445,7 @@ func TestFleetChange(t *testing.T) {
 		"something else": {path, []string{"do", "erase"}, http.StatusBadRequest},
 		"no tablet":      {"/fleet/NONE", []string{"do", "revoke"}, http.StatusNotFound},
 		"no code":        {"/fleet/NONE", []string{"do", "pair"}, http.StatusNotFound},
+		"nothing gone":   {"/fleet/NONE", []string{"do", "writeoff"}, http.StatusNotFound},
 		"a long id":      {"/fleet/" + strings.Repeat("x", 3000), []string{"do", "revoke"}, http.StatusNotFound},
 		"an odd id":      {"/fleet/%00%ff..%2f", []string{"do", "revoke"}, http.StatusNotFound},
 	} {
@@ -473,6 +474,76 @@ func TestFleetChange(t *testing.T) {
 	if a := s.get(path + "&done=%3Cscript%3E"); strings.Contains(a.body, `role="status"`) {
 		t.Error("any notice can be put on the page")
 	}
+}
+
+// TestFleetWriteOff: what is written off is what the question told of.
+func TestFleetWriteOff(t *testing.T) {
+	e := start(t, options{})
+	s := e.staff()
+	lost := func(_ *kiosk.Device, c *kiosk.Contact) {
+		c.Epochs = []kiosk.Epoch{
+			{ID: strings.Repeat("cd", 16), Highest: 30, Received: kiosk.Numbers{{1, 18}}},
+			{ID: strings.Repeat("ab", 16), Turn: 3, Highest: 1240, Received: kiosk.Numbers{{1, 40}}, Clones: 2},
+		}
+	}
+	id := e.tablet("Một", "Q1", lost)
+	path := "/fleet/" + id + "?lang=vi"
+	has := func(path string, want ...string) {
+		t.Helper()
+		text := plain(s.get(path).body)
+		for _, w := range want {
+			if !strings.Contains(text, w) {
+				t.Errorf("%s lacks %q: %s", path, w, text)
+			}
+		}
+	}
+	lacks := func(path string, texts ...string) {
+		t.Helper()
+		body := s.get(path).body
+		for _, text := range texts {
+			if strings.Contains(body, text) {
+				t.Errorf("%s has %q: %s", path, text, plain(body))
+			}
+		}
+	}
+	sent := func(a answer, to string) {
+		t.Helper()
+		if a.status != http.StatusSeeOther || a.header.Get("Location") != to {
+			t.Errorf("status %d, to %q, want %q", a.status, a.header.Get("Location"), to)
+		}
+	}
+	lacks(path, `value="writeoff"`)
+	if body := s.get(path).body; !strings.Contains(body, `href="/fleet/`+id+`?lang=vi&amp;ask=writeoff"`) {
+		t.Error("nothing leads to the question")
+	}
+	ask := path + "&ask=writeoff"
+	has(ask, "Ghi nhận đã xử lý ở máy “Một”?", "1.212 phiếu thiếu được ghi là mất.", "2 phiếu trùng số được ghi là đã xử lý.")
+	if body := s.get(ask).body; !strings.Contains(body, `name="do" value="writeoff"><input type="hidden" name="lost" value="1212"><input type="hidden" name="clones" value="2">`) {
+		t.Errorf("the form: %s", body)
+	}
+	// More is missing, or cloned, than was told.
+	for _, told := range [][]string{{"lost", "1211", "clones", "2"}, {"lost", "1212", "clones", "1"}, {"lost", "many", "clones", "2"}, nil} {
+		sent(s.send(path, append([]string{"do", "writeoff"}, told...)...), ask)
+		has(path, "Trùng máy", "Thiếu phiếu")
+	}
+	done := "/fleet/" + id + "?done=writeoff&lang=vi"
+	for range 2 { // the same form again does no harm
+		sent(s.send(path, "do", "writeoff", "lost", "1212", "clones", "2"), done)
+	}
+	has(done, "Đã ghi nhận.", "Bình thường", "không thiếu thêm", "Đã ghi nhận mất 1.212 phiếu (lần gần nhất 10:20 24/11/2026)", "Đã ghi nhận trùng số 2 phiếu (lần gần nhất 10:20 24/11/2026)")
+	lacks(done, "ask=writeoff", "s-missing", "s-cloned")
+	lacks(ask, `value="writeoff"`, "s-missing")
+	has("/fleet", "không thiếu thêm Đã ghi nhận mất: 1.212 phiếu")
+	// Only clones, only answers.
+	id = e.tablet("Hai", "Q1", func(_ *kiosk.Device, c *kiosk.Contact) { c.Epochs[0].Clones = 1 })
+	has("/fleet/"+id+"?ask=writeoff&lang=en", "1 answers with a number used twice are noted as dealt with.")
+	lacks("/fleet/"+id+"?ask=writeoff&lang=en", "noted as lost")
+	sent(s.send("/fleet/"+id+"?lang=en", "do", "writeoff", "lost", "0", "clones", "1"), "/fleet/"+id+"?done=writeoff&lang=en")
+	has("/fleet/"+id+"?lang=en", "Missing numbers none", "Numbers used twice, dealt with 1 answers (last at 10:20 24 Nov 2026)")
+	lacks("/fleet/"+id+"?lang=en", "Written off as lost")
+	id = e.tablet("Ba", "Q1", func(_ *kiosk.Device, c *kiosk.Contact) { c.Epochs[0].Highest++ })
+	has("/fleet/"+id+"?ask=writeoff&lang=en", "1 missing answers are noted as lost.")
+	lacks("/fleet/"+id+"?ask=writeoff&lang=en", "noted as dealt with")
 }
 
 // TestFleetTablet: the tablet's own page says what is the matter, what it means, and
@@ -626,7 +697,7 @@ func TestFleetStoreAway(t *testing.T) {
 	s := e.staff()
 	id := e.tablet("Một", "Q1", func(*kiosk.Device, *kiosk.Contact) {})
 	e.engine.fail(store.ErrUnavailable)
-	for _, a := range []answer{s.send("/fleet/new", "name", "Hai", "desk", "Q1", "once", "x"), s.send("/fleet/"+id, "do", "revoke"), s.send("/fleet/"+id, "do", "pair"), s.get("/fleet")} {
+	for _, a := range []answer{s.send("/fleet/new", "name", "Hai", "desk", "Q1", "once", "x"), s.send("/fleet/"+id, "do", "revoke"), s.send("/fleet/"+id, "do", "pair"), s.send("/fleet/"+id, "do", "writeoff"), s.get("/fleet")} {
 		if a.status != http.StatusServiceUnavailable || codePattern.MatchString(a.body) || !strings.Contains(a.body, "Xin thử lại") {
 			t.Errorf("status %d %s", a.status, plain(a.body))
 		}
@@ -656,7 +727,7 @@ func TestFleetIsForStaff(t *testing.T) {
 	for right, token := range e.tokens {
 		s := staff{e, e.signedIn(token)}
 		for what, a := range map[string]answer{"list": s.get("/fleet"), "new": s.get("/fleet/new"), "tablet": s.get("/fleet/" + id), "quarantine": s.get("/fleet/quarantine"),
-			"add": s.send("/fleet/new", "name", "Hai", "desk", "Q1"), "pair": s.send("/fleet/"+id, "do", "pair"), "retry": s.send("/fleet/quarantine")} {
+			"add": s.send("/fleet/new", "name", "Hai", "desk", "Q1"), "pair": s.send("/fleet/"+id, "do", "pair"), "write off": s.send("/fleet/"+id, "do", "writeoff"), "retry": s.send("/fleet/quarantine")} {
 			if (a.status == http.StatusForbidden) == (right == store.RightStaff) || right != store.RightStaff && !strings.Contains(a.body, "không có quyền đó") {
 				t.Errorf("%s, %s: status %d", right, what, a.status)
 			}
@@ -773,6 +844,13 @@ func TestBrowserFleet(t *testing.T) {
 			if got := w.text("[role=status]"); got == "" || e.store.View().Device(ids[kiosk.StateMissing]).Message != "Gọi Sở Nội vụ" {
 				t.Errorf("saved: %q", got)
 			}
+			w.submit("[href$=writeoff]")
+			look("ask-writeoff")
+			w.submit(".ask button")
+			look("written-off")
+			if c, err := e.store.Contact(t.Context(), ids[kiosk.StateMissing]); err != nil || c.Lost() != 0 {
+				t.Errorf("%d are missing still, %v", c.Lost(), err)
+			}
 			w.submit(".danger")
 			look("ask")
 			w.submit(".ask button")
@@ -783,6 +861,15 @@ func TestBrowserFleet(t *testing.T) {
 			look("retried")
 			if len(e.stored()) != 1 {
 				t.Error("the answer in quarantine was not taken")
+			}
+			e.quarantined(ids[kiosk.StateFine], true, "answers: nothing_answered")
+			w.do(chromedp.Navigate(e.url + "/fleet/quarantine?lang=" + c.lang))
+			w.submit(".reasons td a")
+			look("ask-discard")
+			w.submit(".ask button")
+			look("discarded")
+			if n, err := e.store.QuarantineSize(t.Context()); n != 0 || err != nil {
+				t.Errorf("%d are in quarantine still, %v", n, err)
 			}
 			w.quiet()
 		})

@@ -20,7 +20,7 @@ func address(s *Server, rt route) string {
 	case "/kiosk/{version}/{file}":
 		return "/kiosk/" + s.kiosk.Version + "/main.js"
 	}
-	path := strings.NewReplacer("{desk}", testDesk, "{unit}", "u1", "{round}", testRound, "{device}", "NONE", "{file}", strings.TrimPrefix(s.assets.addresses["report.css"], "/static/")).Replace(rt.pattern)
+	path := strings.NewReplacer("{desk}", testDesk, "{unit}", "u1", "{round}", testRound, "{device}", "NONE", "{id}", strings.Repeat("0", 32), "{file}", strings.TrimPrefix(s.assets.addresses["report.css"], "/static/")).Replace(rt.pattern)
 	if strings.Contains(path, "{") {
 		panic(path)
 	}

@@ -86,6 +86,7 @@ type Server struct {
 	boards  boards
 	blanks  blankForms
 	bundles bundles
+	aside   asideCounts
 	// backups holds a token for each backup that is being streamed.
 	backups chan struct{}
 
@@ -168,7 +169,7 @@ func (s *Server) Open(st *store.Store, reports Reports) {
 	s.store, s.reports = st, reports
 	s.ticketKey, s.sessionKey, s.importKey, s.stampKey = st.Key("sign-in ticket"), st.Key("session"), st.Key("import"), st.Key("form stamp")
 	s.slipKey = st.Key("slip")
-	sealKey, err := kiosk.NewSealKey(st.Key("kiosk seal"))
+	sealKey, err := st.SealKey()
 	if err != nil {
 		panic(err) // in one of 2^256 installations
 	}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -159,6 +160,9 @@ func (s *Server) receive(r *request, d *kiosk.Device, batch *kiosk.Batch, now ti
 	if err != nil {
 		return nil, before, err
 	}
+	if err := before.Room(batch); err != nil {
+		return nil, before, err
+	}
 	list, failed, err := s.take(r, d, batch.Open(s.sealKey, d.Created, now), now)
 	if err != nil {
 		return nil, before, err
@@ -195,18 +199,25 @@ func (s *Server) mended(r *request, it *received) (bool, error) {
 	return s.store.WasQuarantined(r.context, it.sealed)
 }
 
-// isStored reports whether an answer is stored already: its id, and its receipt, which
-// no other answer has.
-func (s *Server) isStored(r *request, a *kiosk.Arrival) (bool, error) {
+// known says what became of an answer that came before, "" where it is neither stored
+// nor withdrawn. It is the same answer if it has the id, and the receipt, which no
+// other answer has.
+func (s *Server) known(ctx context.Context, a *kiosk.Arrival) (kiosk.Outcome, error) {
 	id, err := survey.ParseID(a.Item.ID)
-	if a.Err != nil || err != nil {
-		return false, nil
+	if err != nil {
+		return "", nil
 	}
-	stored, err := s.store.Response(r.context, id)
-	if errors.Is(err, store.ErrNotFound) {
-		return false, nil
+	stored, err := s.store.Response(ctx, id)
+	switch {
+	case err == nil && a.Err == nil && bytes.Equal(stored.Receipt, a.Receipt):
+		return kiosk.Stored, nil
+	case !errors.Is(err, store.ErrNotFound):
+		return "", err
 	}
-	return err == nil && bytes.Equal(stored.Receipt, a.Receipt), err
+	if gone, err := s.store.WasWithdrawn(ctx, id); err != nil || !gone {
+		return "", err
+	}
+	return kiosk.Withdrawn, nil
 }
 
 // take brings answers through the domain's door into the store, or into the
@@ -219,19 +230,23 @@ func (s *Server) take(r *request, d *kiosk.Device, arrivals []kiosk.Arrival, now
 	var bad []int // arrivals of wrong
 	aside := func(i int, reason string) {
 		a := &arrivals[i]
-		wrong, bad = append(wrong, store.Quarantined{Device: d.ID, Reason: reason, Answered: a.At, Unsure: a.Unsure, Received: survey.Hour(now), Sealed: a.Sealed}), append(bad, i)
+		q := store.Quarantined{Device: d.ID, Reason: reason, Answered: a.At, Unsure: a.Unsure, Received: survey.Hour(now), Sealed: a.Sealed}
+		if a.Err == nil {
+			q.Receipt = a.Receipt
+		}
+		wrong, bad = append(wrong, q), append(bad, i)
 	}
 	add := func(i int, outcome kiosk.Outcome, fresh bool) {
 		list = append(list, received{arrivals[i].N, arrivals[i].Digest, outcome, fresh, arrivals[i].Sealed})
 	}
 	// Documents change: what was taken once would perhaps not be taken any more.
 	refuse := func(i int, reason string) error {
-		known, err := s.isStored(r, &arrivals[i])
+		known, err := s.known(r.context, &arrivals[i])
 		switch {
 		case err != nil:
 			return err
-		case known:
-			add(i, kiosk.Stored, false)
+		case known != "":
+			add(i, known, false)
 		default:
 			aside(i, reason)
 		}
@@ -268,18 +283,75 @@ func (s *Server) take(r *request, d *kiosk.Device, arrivals []kiosk.Arrival, now
 		}
 	}
 	if len(wrong) > 0 {
+		room, err := s.aside.room(r.context, s.store, d.ID, len(wrong), now)
+		if err != nil {
+			return nil, nil, err
+		}
+		if over := len(wrong) - room; over > 0 {
+			failures = append(failures, fmt.Errorf("tablet %s has %d answers in quarantine: %d more got no receipt", d.ID, mostAside, over))
+			wrong, bad = wrong[:room], bad[:room]
+		}
 		outcomes, err := s.store.Quarantine(r.context, wrong)
 		if len(outcomes) != len(wrong) {
 			return nil, nil, errors.Join(errors.New("the quarantine gave another number of outcomes"), err)
 		}
 		failures = append(failures, err)
 		for k, outcome := range outcomes {
-			if outcome != store.Failed {
+			switch outcome {
+			case store.Stored, store.Duplicate, store.Conflict:
 				add(bad[k], kiosk.Quarantined, outcome == store.Stored)
+			case store.Withdrawn: // discarded: one that was taken is known
+				add(bad[k], kiosk.Withdrawn, false)
 			}
 		}
 	}
+	var left []store.ID // what a file brought may have been in quarantine
+	for _, it := range list {
+		if it.outcome != kiosk.Quarantined {
+			left = append(left, store.QuarantineID(it.sealed))
+		}
+	}
+	failures = append(failures, s.store.LeaveQuarantine(r.context, left...))
 	return list, errors.Join(failures...), nil
+}
+
+// mostAside is how many answers of one tablet may be in quarantine.
+const mostAside = 20_000
+
+// asideCounts counts the answers in quarantine, roughly, when there are many.
+type asideCounts struct {
+	mu      sync.Mutex
+	counted time.Time
+	by      map[string]int // by device
+}
+
+// room is how many of n more answers of a tablet may come into quarantine.
+func (a *asideCounts) room(ctx context.Context, st *store.Store, device string, n int, now time.Time) (int, error) {
+	if total, err := st.QuarantineSize(ctx); err != nil || total+int64(n) <= mostAside {
+		return n, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if now.Sub(a.counted) >= time.Minute {
+		by := map[string]int{}
+		for after := (store.ID{}); ; {
+			page, err := st.InQuarantine(ctx, after)
+			if err != nil {
+				return 0, err
+			}
+			if len(page) == 0 {
+				break
+			}
+			for _, q := range page {
+				by[q.Device]++
+			}
+			after = page[len(page)-1].ID
+		}
+		a.by, a.counted = by, now
+	}
+	n = min(n, max(mostAside-a.by[device], 0))
+	a.by[device] += n
+	return n, nil
 }
 
 // bundles remembers what bundleOf made.
@@ -288,9 +360,12 @@ type bundles struct {
 	made map[string]rememberedBundle // by device
 }
 
+// rememberedBundle is made of the first four. A device is another pointer whenever
+// somebody signs out; the catalogue is not.
 type rememberedBundle struct {
 	catalogue *survey.Catalogue
-	device    *kiosk.Device
+	device    kiosk.BundleDevice
+	desk      string
 	day       survey.Date
 	name      string
 	body      []byte
@@ -302,7 +377,8 @@ func (s *Server) bundleOf(d *kiosk.Device, now time.Time) (name string, body []b
 	s.bundles.mu.Lock()
 	defer s.bundles.mu.Unlock()
 	catalogue, day := s.store.View().Catalogue, survey.DateOf(now)
-	if b := s.bundles.made[d.ID]; b.catalogue == catalogue && b.device == d && b.day == day {
+	device := kiosk.BundleDevice{ID: d.ID, Name: d.Name, Comments: d.Comments}
+	if b := s.bundles.made[d.ID]; b.catalogue == catalogue && b.device == device && b.desk == d.Desk() && b.day == day {
 		return b.name, b.body, nil
 	}
 	b := kiosk.NewBundle(catalogue, d, now)
@@ -320,7 +396,7 @@ func (s *Server) bundleOf(d *kiosk.Device, now time.Time) (name string, body []b
 	if s.bundles.made == nil {
 		s.bundles.made = map[string]rememberedBundle{}
 	}
-	s.bundles.made[d.ID] = rememberedBundle{catalogue, d, day, name, body}
+	s.bundles.made[d.ID] = rememberedBundle{catalogue, device, d.Desk(), day, name, body}
 	return name, body, nil
 }
 
