@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"sipas/survey"
@@ -90,6 +91,8 @@ func (d *Device) Check() error {
 			wrong = append(wrong, survey.FieldError{Field: text.field, Code: survey.CodeRequired})
 		case n > text.most:
 			wrong = append(wrong, survey.FieldError{Field: text.field, Code: survey.CodeTooLong})
+		case strings.ContainsFunc(text.value, func(r rune) bool { return Unprintable(r) && !(text.field == "message" && (r == '\n' || r == '\r')) }):
+			wrong = append(wrong, survey.FieldError{Field: text.field, Code: survey.CodeInvalid})
 		}
 	}
 	if len(d.Places) == 0 || d.Desk() == "" {
@@ -100,6 +103,9 @@ func (d *Device) Check() error {
 	}
 	return nil
 }
+
+// Unprintable characters would move things about in a terminal.
+func Unprintable(r rune) bool { return !unicode.IsPrint(r) }
 
 // Desk is where the tablet stands now.
 func (d *Device) Desk() string { return d.Places[len(d.Places)-1].Desk }

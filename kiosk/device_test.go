@@ -58,6 +58,8 @@ func TestNewDevice(t *testing.T) {
 		"100 letters":       {strings.Repeat("ầ", 100), "AAAAA0", "<nil>"},
 		"101 letters":       {strings.Repeat("ầ", 101), "AAAAA0", "name too_long"},
 		"not UTF-8":         {"a\xff", "AAAAA0", "name utf8_invalid"},
+		"an escape":         {"a\x1b[2J", "AAAAA0", "name invalid"},
+		"two lines":         {"a\nb", "AAAAA0", "name invalid"},
 		"no desk":           {"Hall", "", "desk required"},
 		"neither":           {"", "", "name required, desk required"},
 		"no randomness":     {"Hall", "AAAAA0", "make a code: EOF"},

@@ -421,7 +421,7 @@ func TestKioskLeavesNothing(t *testing.T) {
 	docs := hallDocuments(t)
 	h := openHall(t, docs)
 	w := h.newTablet(800, 1280)
-	w.before(`window.ahead = 0; const now = performance.now.bind(performance); performance.now = () => now() + ahead;`)
+	w.before(`window.ahead = 0; const now = performance.now.bind(performance); performance.now = () => now() + ahead; window.slept = 0; const wall = Date.now.bind(Date); Date.now = () => wall() + slept;`)
 	device := w.enrol("Máy 1", testDesk)
 	h.call("POST", "/api/v1/devices/"+device, `{"comments":true}`, nil)
 	w.send()
@@ -479,6 +479,66 @@ func TestKioskLeavesNothing(t *testing.T) {
 	}
 	if now := w.eval(`document.documentElement.outerHTML`); now != screen {
 		t.Errorf("the start is another page than before:\n%s\n%s", screen, now)
+	}
+	// A tablet that sleeps in the middle wakes up at the start: its monotonic clock may have
+	// stood still.
+	w.eval(`String(document.querySelector("#start").click())`)
+	w.until("a question", `document.querySelector(".level")`)
+	w.eval(`String(document.querySelector('.level[data-value="5"]').click())`)
+	w.until("the answer", `document.querySelector("#back")`)
+	w.eval(`window.slept += 3 * 3600e3, ''`)
+	w.ready()
+	// So go the thanks of somebody who left them, and a language that somebody chose.
+	w.eval(`String(document.querySelector("#start").click())`)
+	w.until("a question", `document.querySelector(".level")`)
+	w.eval(`String(document.querySelector('.level[data-value="5"]').click())`)
+	w.until("the next question", `document.querySelector("#back")`)
+	for w.eval(`String(Boolean(document.querySelector("#next")))`) == "true" {
+		w.eval(`String(document.querySelector("#next").click())`)
+	}
+	w.eval(`String(document.querySelector("#send").click())`)
+	w.until("thanks", `document.querySelector("#receipt")`)
+	idle(26)
+	w.ready()
+	w.eval(`String(document.querySelector(".language").click())`)
+	if lang := w.eval(`document.documentElement.lang`); lang != "en" {
+		t.Errorf("the language is %s", lang)
+	}
+	idle(61)
+	w.until("Vietnamese again", `document.documentElement.lang === "vi"`)
+}
+
+// TestKioskTouches: the second half of a double touch, on the start or on a face, answers
+// nothing.
+func TestKioskTouches(t *testing.T) {
+	chromium(t)
+	h := openHall(t, hallDocuments(t))
+	w := h.newTablet(800, 1280)
+	w.enrol("Máy 1", testDesk)
+	var at struct{ X, Y float64 }
+	where := func(selector string) {
+		t.Helper()
+		text := w.eval(`(() => { const r = document.querySelector('` + selector + `').getBoundingClientRect(); return JSON.stringify({ X: r.x + r.width / 2, Y: r.y + r.height / 2 }); })()`)
+		if err := json.Unmarshal([]byte(text), &at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	twice := func() {
+		t.Helper()
+		w.do(chromedp.MouseClickXY(at.X, at.Y))
+		w.until("a question", `document.querySelector(".level")`)
+		w.do(chromedp.MouseClickXY(at.X, at.Y))
+	}
+	where("#start")
+	twice()
+	if got := w.eval(`document.querySelector(".bar p").innerText`); !strings.HasPrefix(got, "Câu 1 ") {
+		t.Errorf("two touches on the start lead to %q", got)
+	}
+	time.Sleep(500 * time.Millisecond) // as a person who reads
+	where(`.level[data-value="4"]`)
+	twice()
+	if got := w.eval(`document.querySelector(".bar p").innerText`); !strings.HasPrefix(got, "Câu 2 ") {
+		t.Errorf("two touches on a face lead to %q", got)
 	}
 }
 

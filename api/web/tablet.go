@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -142,6 +143,9 @@ func (r *request) sendSigned(a syncAnswer) error {
 	return r.send(fiber.StatusOK, signedAnswer{string(text), kiosk.SignAnswer(r.tabletKey, a.Nonce, text)})
 }
 
+// errClock is why a batch is not taken.
+var errClock = errors.New("the clock of this server is more than a day behind the last contact of a tablet")
+
 // received is an answer that is durable.
 type received struct {
 	n       int64
@@ -162,6 +166,10 @@ func (s *Server) receive(r *request, d *kiosk.Device, batch *kiosk.Batch, now ti
 	}
 	if err := before.Room(batch); err != nil {
 		return nil, before, err
+	}
+	if before.Last.Sub(now) > 24*time.Hour {
+		// By this clock answers would get wrong times, which nothing mends later.
+		return nil, before, &failure{code: codeUnavailable, cause: errClock}
 	}
 	list, failed, err := s.take(r, d, batch.Open(s.sealKey, d.Created, now), now)
 	if err != nil {
@@ -230,6 +238,13 @@ func (s *Server) take(r *request, d *kiosk.Device, arrivals []kiosk.Arrival, now
 	var bad []int // arrivals of wrong
 	aside := func(i int, reason string) {
 		a := &arrivals[i]
+		// A reason may name what stands in an answer, and is shown in terminals.
+		reason = strings.Map(func(r rune) rune {
+			if kiosk.Unprintable(r) {
+				return '?'
+			}
+			return r
+		}, reason)
 		q := store.Quarantined{Device: d.ID, Reason: reason, Answered: a.At, Unsure: a.Unsure, Received: survey.Hour(now), Sealed: a.Sealed}
 		if a.Err == nil {
 			q.Receipt = a.Receipt

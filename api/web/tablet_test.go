@@ -1125,3 +1125,35 @@ func raceFactor() time.Duration {
 	}
 	return 1
 }
+
+// TestTabletClockOfServer: a server whose clock is far behind takes nothing: the answers
+// would have wrong times for ever.
+func TestTabletClockOfServer(t *testing.T) {
+	e := startTablets(t, options{})
+	f := e.paired(testDesk)
+	f.give(nil)
+	f.sync()
+	f.give(nil)
+	e.clock.after.Add(-int64(25 * time.Hour))
+	a := f.e.do(call{method: "POST", path: "/api/v1/kiosk/sync", contentType: typeJSON, token: f.bearer, body: string(jsonOf(t, f.batch()))})
+	if a.status != http.StatusServiceUnavailable || len(e.stored()) != 1 || len(e.quarantine()) != 0 {
+		t.Errorf("%d %s; %d stored, %d in quarantine", a.status, a.body, len(e.stored()), len(e.quarantine()))
+	}
+	e.clock.after.Add(int64(25 * time.Hour))
+	f.sync()
+	if n := len(e.stored()); n != 2 {
+		t.Errorf("%d answers stored, want 2", n)
+	}
+}
+
+// TestQuarantineReason: what a tablet writes moves nothing about in a terminal.
+func TestQuarantineReason(t *testing.T) {
+	e := startTablets(t, options{})
+	f := e.paired(testDesk)
+	f.give(func(m map[string]any) { m["answers"] = map[string]any{"\x1b]0;x\x07\nQ\u202e": 1} })
+	f.sync()
+	list := e.quarantine()
+	if len(list) != 1 || strings.ContainsFunc(list[0].Reason, kiosk.Unprintable) {
+		t.Errorf("%+v", list)
+	}
+}

@@ -45,11 +45,11 @@ class Tablet {
     this.bundle = await this.release.bundle();
     await this.#look();
     for (const event of ['pointerdown', 'keydown', 'input']) window.addEventListener(event, () => this.touched(), true);
-    document.addEventListener('visibilitychange', () => this.#stayAwake());
+    document.addEventListener('visibilitychange', () => { this.#tick(); this.#stayAwake(); });
     window.addEventListener('online', () => this.#soon());
     // The second half of a double touch is no answer to the question that came meanwhile.
     window.addEventListener('click', (e) => {
-      if (e.isTrusted && this.mode === 'visit' && performance.now() - this.shown < 300) e.stopPropagation();
+      if (e.isTrusted && this.mode === 'visit' && performance.now() - this.shown < 400) e.stopPropagation();
     }, true);
     window.addEventListener('contextmenu', (e) => e.preventDefault());
     this.#stayAwake();
@@ -109,9 +109,11 @@ class Tablet {
 
   // begin starts a visit; test: nothing is stored.
   async begin(test = false) {
-    if (this.switching || this.starting || this.problem()) return;
+    if (this.starting || this.problem()) return;
     this.starting = true;
     try {
+      await this.switching;
+      if (this.problem()) return;
       const { bundle } = this, id = seals.newID(this.clock.time());
       this.visit = { ...await begin(bundle, this.#round(), id, this.lang, this.clock.now().mono), bundle, test };
     } finally {
@@ -163,7 +165,8 @@ class Tablet {
     const at = this.clock.now(), session = this.clock.record();
     const item = JSON.stringify({ ...submission(visit, at.mono), receipt: seals.hex(await seals.sha256(seals.bytes(code))), ...at });
     // Sealed texts have few lengths: else they would tell how much was said.
-    const text = item.padEnd(Math.ceil(item.length / 512) * 512);
+    const size = seals.bytes(item).length;
+    const text = item + ' '.repeat(Math.ceil(size / 512) * 512 - size);
     try {
       const sealed = await seals.seal(seals.unbase64(bundle.seal), seals.forAnswer, seals.bytes(text));
       await this.#add(sealed, seals.hex(await seals.sha256(sealed)), session);
@@ -205,6 +208,13 @@ class Tablet {
 
   #tick() {
     this.clock.now(); // a jump is seen within a second
+    const wall = Date.now();
+    // Who comes when a tablet wakes up is not who put it to sleep.
+    if (wall - this.ticked > idleFor * 1000) {
+      this.hush();
+      this.last = this.until = -Infinity;
+    }
+    this.ticked = wall;
     if (this.mode === 'thanks' && this.visit === null && performance.now() > this.until) this.home();
     if (this.mode === 'attract') {
       if (this.problem() !== this.drawn) this.#draw();
@@ -376,15 +386,19 @@ class Tablet {
 
   // switch takes up a release that lies ready, between two people and never during an
   // answer.
-  async #switch() {
-    if (!this.staged || this.mode !== 'attract' || this.switching || this.starting) return;
-    this.switching = true;
+  #switch() {
+    if (!this.staged || this.mode !== 'attract' || this.switching || this.starting) return this.switching;
+    this.switching = this.#takeUp().finally(() => { this.switching = null; });
+    return this.switching;
+  }
+
+  async #takeUp() {
     try {
       await this.release.switch(this.staged);
       this.staged = null;
       if (this.release.now.app !== running) {
         location.reload();
-        return; // nothing starts any more
+        await new Promise(() => {}); // nothing starts any more
       }
       this.bundle = await this.release.bundle();
       await this.release.prove();
@@ -393,7 +407,6 @@ class Tablet {
       this.staged = null; // the old one goes on; tried again at the next contact
       console.warn('the new release is not taken up:', e?.message);
     }
-    this.switching = false;
   }
 
   // --- pairing and staff
@@ -462,7 +475,7 @@ class Tablet {
   askPIN() {
     this.mode = 'pin';
     this.touched();
-    show(staff.pin({ lang: 'vi', kept: this.pin, onopen: () => this.menu(), onpair: () => this.enrol(), oncancel: () => this.home() }));
+    show(staff.pin({ lang: 'vi', kept: this.pin, onopen: () => { if (this.mode === 'pin') this.menu(); }, onpair: () => this.enrol(), oncancel: () => this.home() }));
   }
 
   menu(said = '') {
@@ -495,6 +508,7 @@ class Tablet {
     let count = 0, last = 0;
     do {
       const entries = await this.queue.take(exportMost, exportBytes, last);
+      if (last > 0 && !(entries[0]?.n > last)) break; // sent meanwhile
       files.push(await this.#exported(entries, files.length + 1));
       count += entries.length;
       last = entries.length > 0 ? entries[entries.length - 1].n : highest;
