@@ -3,6 +3,9 @@ package store
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"slices"
 	"strings"
@@ -301,5 +304,23 @@ func TestPairDeviceOnce(t *testing.T) {
 				t.Errorf("paired with %q, the device has %s", keys, d.Key)
 			}
 		})
+	}
+}
+
+// TestPairingHash: who reads the store, or a backup, cannot search for the code.
+func TestPairingHash(t *testing.T) {
+	engine, err := OpenFile(t.TempDir(), FileOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := deviceStore(t, engine)
+	const code = "0PDY4QX6D"
+	hash, sum, mac := s.PairingHash(code), sha256.Sum256([]byte(code)), hmac.New(sha256.New, nil)
+	mac.Write([]byte(code))
+	if hash == hex.EncodeToString(sum[:]) || hash == hex.EncodeToString(mac.Sum(nil)) {
+		t.Error("the hash has no key")
+	}
+	if hash != s.PairingHash(code) || hash == s.PairingHash("0PDY4QX6E") {
+		t.Errorf("the hash of %s is %s", code, hash)
 	}
 }

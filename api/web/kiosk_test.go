@@ -769,6 +769,16 @@ func TestKioskMenuCloses(t *testing.T) {
 	w.eval(`String(document.querySelector("#leave").click())`)
 	w.eval(`String(document.querySelector("footer .plain:last-child").click())`)
 	w.until("the PIN", `document.querySelector("#pin")`)
+	// After five wrong ones the right one opens nothing for a minute.
+	try := func(pin, says string) {
+		t.Helper()
+		w.eval(`document.querySelector(".wrong").textContent = "", document.querySelector("#pin").value = "` + pin + `", document.querySelector("#open").click(), ""`)
+		w.until(says, `document.querySelector(".wrong").textContent.startsWith("`+says+`")`)
+	}
+	for range 5 {
+		try("0000", "Sai mã PIN")
+	}
+	try("2468", "Sai nhiều lần")
 }
 
 // TestKioskOtherDevice: a tablet that is paired anew as another device asks nothing before
@@ -779,6 +789,13 @@ func TestKioskOtherDevice(t *testing.T) {
 	w := h.newTablet(800, 1280)
 	w.enrol("Máy 1", testDesk)
 	w.send()
+	w.answerAll(2, 9)
+	w.drain()
+	epoch := func() string {
+		t.Helper()
+		return w.ask(inDatabase + `((db, wait) => wait(db.transaction("meta").objectStore("meta").get("epoch")))`)
+	}
+	before := epoch()
 	var other PairedDevice
 	h.call("POST", "/api/v1/devices", `{"name":"Máy 2","desk":"Q2"}`, &other)
 	h.set(func(rw http.ResponseWriter, r *http.Request) bool {
@@ -794,6 +811,9 @@ func TestKioskOtherDevice(t *testing.T) {
 	w.do(chromedp.SendKeys(chromedp.CSS("#pin"), "1357"))
 	w.do(chromedp.Click(chromedp.CSS("#enrol")))
 	w.until("that it waits for its survey", `document.querySelector('[data-problem="preparing"]')`)
+	if epoch() == before || w.kept() != "0" {
+		t.Errorf("another device goes on in the epoch %s, with %s answers of the first", before, w.kept())
+	}
 	w.photograph("kiosk-preparing")
 	h.set(nil)
 	w.eval(`String(document.querySelector("footer .plain:last-child").click())`)
@@ -813,9 +833,19 @@ func TestKioskOtherDevice(t *testing.T) {
 	w.until("the menu", `document.querySelector("#do-sync")`)
 	w.eval(`String(document.querySelector("#do-sync").click())`)
 	w.until("an empty queue", `document.querySelector("#is-queue").textContent === "0"`)
-	list := h.responses()
-	if len(list) != 1 || list[0].Desk != "Q2" {
-		t.Errorf("stored: %+v", list)
+	desks := map[string]int{}
+	for _, r := range h.responses() {
+		desks[r.Desk]++
+	}
+	if desks[testDesk] != 2 || desks["Q2"] != 1 || len(desks) != 2 {
+		t.Errorf("stored by desk: %v", desks)
+	}
+	var list deviceList
+	h.call("GET", "/api/v1/devices", "", &list)
+	for _, d := range list.Devices {
+		if len(d.Missing) > 0 || d.Clones > 0 || d.Unaccounted > 0 {
+			t.Errorf("%+v", d)
+		}
 	}
 }
 

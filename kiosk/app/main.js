@@ -133,7 +133,7 @@ class Tablet {
     const address = s.kind === 'item' && visit.bundle.sounds[`${visit.round.instrument}.${s.id}.${lang}`];
     const go = (at) => { visit.at = at; this.#ask(); };
     show(screens.step({ bundle: visit.bundle, visit, lang, on: {
-      next: () => go(visit.at + 1),
+      next: () => { delete visit.stopped; go(visit.at + 1); },
       back: () => go(s.kind === 'send' ? visit.stopped ?? visit.at - 1 : visit.at - 1),
       stop: () => {
         // Who stops without an answer here has reached the question before.
