@@ -523,23 +523,39 @@ func TestKioskTouches(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	twice := func() {
+	// twice touches again as soon as the next screen is there, and says whether that was
+	// within the time in which it must not count: a busy machine may be slower.
+	twice := func() bool {
 		t.Helper()
+		started := time.Now()
 		w.do(chromedp.MouseClickXY(at.X, at.Y))
 		w.until("a question", `document.querySelector(".level")`)
 		w.do(chromedp.MouseClickXY(at.X, at.Y))
+		return time.Since(started) < 350*time.Millisecond
 	}
-	where("#start")
-	twice()
-	if got := w.eval(`document.querySelector(".bar p").innerText`); !strings.HasPrefix(got, "Câu 1 ") {
-		t.Errorf("two touches on the start lead to %q", got)
+	for range 10 {
+		where("#start")
+		quick := twice()
+		if got := w.eval(`document.querySelector(".bar p").innerText`); quick && !strings.HasPrefix(got, "Câu 1 ") {
+			t.Errorf("two touches on the start lead to %q", got)
+		}
+		time.Sleep(500 * time.Millisecond) // as a person who reads
+		for w.eval(`String(Boolean(document.querySelector("#back")))`) == "true" {
+			w.eval(`String(document.querySelector("#back").click())`)
+		}
+		time.Sleep(500 * time.Millisecond)
+		where(`.level[data-value="4"]`)
+		quick = twice() && quick
+		if got := w.eval(`document.querySelector(".bar p").innerText`); quick && !strings.HasPrefix(got, "Câu 2 ") {
+			t.Errorf("two touches on a face lead to %q", got)
+		}
+		if quick {
+			return
+		}
+		w.eval(`String(document.querySelector("#leave").click())`)
+		w.ready()
 	}
-	time.Sleep(500 * time.Millisecond) // as a person who reads
-	where(`.level[data-value="4"]`)
-	twice()
-	if got := w.eval(`document.querySelector(".bar p").innerText`); !strings.HasPrefix(got, "Câu 2 ") {
-		t.Errorf("two touches on a face lead to %q", got)
-	}
+	t.Skip("this machine is too busy to touch twice in 350 ms")
 }
 
 // TestKioskDesk: a tablet that was moved names its new desk and leaves answers where they
