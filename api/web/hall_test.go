@@ -582,9 +582,14 @@ func (w *tabletTab) pair(code string) {
 // menu opens what is behind the PIN.
 func (w *tabletTab) menu() {
 	w.t.Helper()
+	w.menuBehind("2468")
+}
+
+func (w *tabletTab) menuBehind(pin string) {
+	w.t.Helper()
 	w.eval(`String(document.querySelector("footer .plain:last-child").click())`)
 	w.until("the PIN", `document.querySelector("#pin")`)
-	w.do(chromedp.SendKeys(chromedp.CSS("#pin"), "2468"))
+	w.do(chromedp.SendKeys(chromedp.CSS("#pin"), pin))
 	w.eval(`String(document.querySelector("#open").click())`)
 	w.until("the menu", `document.querySelector("#is-queue")`)
 }

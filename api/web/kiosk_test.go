@@ -3,9 +3,11 @@ package web
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"net/http"
 	"os"
@@ -387,10 +389,12 @@ func TestKioskRestore(t *testing.T) {
 	w.answerAll(4, 1)
 	w.drain()
 	h.stop()
-	older := t.TempDir()
-	if err := os.CopyFS(older, os.DirFS(h.order.Folder)); err != nil {
+	st := h.openStore()
+	var backup bytes.Buffer
+	if _, err := st.Backup(t.Context(), &backup, store.BackupOptions{Made: time.Now(), Random: rand.Reader}); err != nil {
 		t.Fatal(err)
 	}
+	h.closeStore(st)
 	h.serve()
 	w.answerAll(6, 2)
 	w.drain()
@@ -398,7 +402,17 @@ func TestKioskRestore(t *testing.T) {
 		t.Fatalf("%d answers", n)
 	}
 	h.kill()
-	h.order.Folder = older
+	h.order.Folder = t.TempDir()
+	engine, err := store.OpenFile(h.order.Folder, store.FileOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Restore(t.Context(), engine, hallSecret(), func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(backup.Bytes())), nil }, store.RestoreOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := engine.Close(); err != nil {
+		t.Fatal(err)
+	}
 	h.serve()
 	w.send() // says what is there; the tablet asks its answers back into the queue
 	w.drain()
@@ -625,6 +639,29 @@ func TestKioskDesk(t *testing.T) {
 	compareAnswers(t, docs, w.acknowledged(), h.responses(), 0)
 }
 
+// TestKioskSplit: a tablet draws the part that somebody is asked as the server does, which
+// takes no answer to a question of another part.
+func TestKioskSplit(t *testing.T) {
+	chromium(t)
+	docs := hallDocuments(t)
+	docs.Rounds[0].Form = survey.FormSplit
+	h := openHall(t, docs)
+	w := h.newTablet(800, 1280)
+	w.enrol("Máy 1", testDesk)
+	w.answerAll(12, 1)
+	w.drain()
+	parts := map[string]bool{}
+	for _, r := range h.responses() {
+		parts[r.Module] = true
+		if n := r.Answers.Asked(); n == len(r.Answers) {
+			t.Error("everything was asked")
+		}
+	}
+	if n := len(h.responses()); n != 12 || len(parts) < 2 {
+		t.Errorf("%d answers stored, of the parts %v", n, parts)
+	}
+}
+
 // TestKioskScreens looks at every screen, in both positions, and reads them with axe.
 func TestKioskScreens(t *testing.T) {
 	chromium(t)
@@ -832,21 +869,13 @@ func TestKioskOtherDevice(t *testing.T) {
 	}
 	w.photograph("kiosk-preparing")
 	h.set(nil)
-	w.eval(`String(document.querySelector("footer .plain:last-child").click())`)
-	w.until("the PIN", `document.querySelector("#pin")`)
-	w.do(chromedp.SendKeys(chromedp.CSS("#pin"), "1357"))
-	w.eval(`String(document.querySelector("#open").click())`)
-	w.until("the menu", `document.querySelector("#do-sync")`)
+	w.menuBehind("1357")
 	w.eval(`String(document.querySelector("#do-sync").click())`)
 	w.until("an answer", `document.querySelector("#is-result") && document.querySelector("#is-result").textContent === "tốt"`)
 	w.eval(`String(document.querySelector("#do-close").click())`)
 	w.until("the new desk", `document.querySelector("#start") && document.querySelector(".top").innerText.includes("Quầy 2")`)
 	w.answerAll(1, 1)
-	w.eval(`String(document.querySelector("footer .plain:last-child").click())`)
-	w.until("the PIN", `document.querySelector("#pin")`)
-	w.do(chromedp.SendKeys(chromedp.CSS("#pin"), "1357"))
-	w.eval(`String(document.querySelector("#open").click())`)
-	w.until("the menu", `document.querySelector("#do-sync")`)
+	w.menuBehind("1357")
 	w.eval(`String(document.querySelector("#do-sync").click())`)
 	w.until("an empty queue", `document.querySelector("#is-queue").textContent === "0"`)
 	desks := map[string]int{}

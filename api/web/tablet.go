@@ -144,7 +144,7 @@ func (r *request) sendSigned(a syncAnswer) error {
 }
 
 // errClock is why a batch is not taken.
-var errClock = errors.New("the clock of this server is more than a day behind the last contact of a tablet")
+var errClock = errors.New("the clock of this server is more than a day behind the last contact of a tablet, and behind the tablet")
 
 // received is an answer that is durable.
 type received struct {
@@ -167,8 +167,9 @@ func (s *Server) receive(r *request, d *kiosk.Device, batch *kiosk.Batch, now ti
 	if err := before.Room(batch); err != nil {
 		return nil, before, err
 	}
-	if before.Last.Sub(now) > 24*time.Hour {
-		// By this clock answers would get wrong times, which nothing mends later.
+	// Where this clock is behind the last contact, the tablet's says which of the two was
+	// wrong. By a clock that is behind answers would get times that nothing mends later.
+	if ahead := before.Last.Sub(now); ahead > 24*time.Hour && batch.Wall > now.Add(ahead/2).UnixMilli() {
 		return nil, before, &failure{code: codeUnavailable, cause: errClock}
 	}
 	list, failed, err := s.take(r, d, batch.Open(s.sealKey, d.Created, now), now)

@@ -1135,14 +1135,27 @@ func TestTabletClockOfServer(t *testing.T) {
 	f.sync()
 	f.give(nil)
 	e.clock.after.Add(-int64(25 * time.Hour))
+	f.slow = -25 * time.Hour // the tablet's clock goes on as before
 	a := f.e.do(call{method: "POST", path: "/api/v1/kiosk/sync", contentType: typeJSON, token: f.bearer, body: string(jsonOf(t, f.batch()))})
 	if a.status != http.StatusServiceUnavailable || len(e.stored()) != 1 || len(e.quarantine()) != 0 {
 		t.Errorf("%d %s; %d stored, %d in quarantine", a.status, a.body, len(e.stored()), len(e.quarantine()))
 	}
 	e.clock.after.Add(int64(25 * time.Hour))
+	f.slow = 0
 	f.sync()
 	if n := len(e.stored()); n != 2 {
 		t.Errorf("%d answers stored, want 2", n)
+	}
+	// One that was far ahead once, and is right again, takes everything.
+	e.clock.after.Add(int64(400 * 24 * time.Hour))
+	f.slow = 400 * 24 * time.Hour
+	f.sync()
+	e.clock.after.Add(-int64(400 * 24 * time.Hour))
+	f.slow = 0
+	f.give(nil)
+	f.sync()
+	if n := len(e.stored()); n != 3 {
+		t.Errorf("%d answers stored, want 3", n)
 	}
 }
 
