@@ -536,12 +536,15 @@ func (w *tabletTab) navigate(path string) {
 	w.do(chromedp.Navigate(w.hall.url(path)))
 }
 
-// until waits for a condition in the page.
+// until waits for a condition in the page. Of a page that goes away meanwhile the browser
+// may say nothing at all, so each question has a time of its own.
 func (w *tabletTab) until(what, condition string) {
 	w.t.Helper()
 	var last string
 	for deadline := time.Now().Add(100 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		s, err := chromedp.Run(w.ctx, chromedp.Evaluate[string]("String(Boolean("+condition+"))"))
+		ctx, over := context.WithTimeout(w.ctx, 10*time.Second)
+		s, err := chromedp.Run(ctx, chromedp.Evaluate[string]("String(Boolean("+condition+"))"))
+		over()
 		if s == "true" {
 			return
 		}
@@ -572,11 +575,17 @@ func (w *tabletTab) enrol(name, desk string) string {
 
 func (w *tabletTab) pair(code string) {
 	w.t.Helper()
+	w.enter(code)
+	w.ready()
+}
+
+// enter enters a pairing code and a PIN.
+func (w *tabletTab) enter(code string) {
+	w.t.Helper()
 	w.navigate("/kiosk#" + code)
 	w.until("the page for pairing", `document.querySelector("#code") && document.querySelector("#code").value`)
 	w.do(chromedp.SendKeys(chromedp.CSS("#pin"), "2468"))
 	w.do(chromedp.Click(chromedp.CSS("#enrol")))
-	w.ready()
 }
 
 // menu opens what is behind the PIN.
@@ -598,6 +607,12 @@ func (w *tabletTab) menuBehind(pin string) {
 func (w *tabletTab) send() (result string, queued string) {
 	w.t.Helper()
 	w.menu()
+	return w.sendFromMenu()
+}
+
+// sendFromMenu does it in the menu; while that is open, nothing else changes the page.
+func (w *tabletTab) sendFromMenu() (result string, queued string) {
+	w.t.Helper()
 	w.eval(`String(document.querySelector("#is-queue").dataset.old = 1, document.querySelector("#do-sync").click())`)
 	w.until("an answer of the server", `document.querySelector("#is-queue") && !document.querySelector("#is-queue").dataset.old`)
 	result, queued = w.text("#is-result"), w.text("#is-queue")

@@ -233,7 +233,6 @@ func TestKioskUpdate(t *testing.T) {
 	})
 	h.kill()
 	h.order.App = next
-	h.serve()
 	// Nothing is sent yet, so that the answers must survive the change.
 	h.set(func(rw http.ResponseWriter, r *http.Request) bool {
 		switch {
@@ -246,6 +245,7 @@ func TestKioskUpdate(t *testing.T) {
 		}
 		return false
 	})
+	h.serve()
 	w.send()
 	if v := w.version(); v != first || w.queued() != many {
 		t.Errorf("after a cut download: version %s, %d wait", v, w.queued())
@@ -263,10 +263,11 @@ func TestKioskUpdate(t *testing.T) {
 	if v := w.version(); v != first || w.queued() != many {
 		t.Errorf("after an altered download: version %s, %d wait", v, w.queued())
 	}
+	w.menu()
 	h.set(func(rw http.ResponseWriter, r *http.Request) bool {
 		return r.URL.Path == "/api/v1/kiosk/sync" && h.emptied(rw, r)
 	})
-	w.send()
+	w.sendFromMenu()
 	w.until("the next version", `document.querySelector("link[rel=manifest]").href.indexOf("`+first+`") < 0 && document.querySelector("#start")`)
 	second := w.version()
 	if w.queued() != many {
@@ -281,8 +282,9 @@ func TestKioskUpdate(t *testing.T) {
 		replace(t, files, "main.js", "async function main() {", "async function main() { throw new Error('a fault');")
 		replace(t, files, "main.js", "setTimeout(() => location.reload(), 60e3);", "")
 	})
+	w.menu()
 	h.serve()
-	w.send()
+	w.sendFromMenu()
 	w.until("the broken version", `document.querySelector('[data-problem="stopped"]')`)
 	for range 3 {
 		w.navigate("/kiosk")
@@ -298,8 +300,9 @@ func TestKioskUpdate(t *testing.T) {
 	// Back to the first: the older program works on the newer database.
 	h.kill()
 	h.order.App = ""
+	w.menu()
 	h.serve()
-	w.send()
+	w.sendFromMenu()
 	w.until("the first version", `document.querySelector("link[rel=manifest]").href.indexOf("`+first+`") > 0 && document.querySelector("#start")`)
 	w.answerAll(2, 6)
 	h.set(nil)
@@ -331,9 +334,10 @@ func TestKioskMonth(t *testing.T) {
 	h.order.App = variant(t, func(files map[string][]byte) {
 		replace(t, files, "sw.js", "// The service worker", "// A newer service worker")
 	})
-	h.serve()
 	before := w.version()
-	w.send()
+	w.menu()
+	h.serve()
+	w.sendFromMenu()
 	w.until("the newer version", `document.querySelector("link[rel=manifest]").href.indexOf("`+before+`") < 0`)
 	// The round of then has not begun by the server's clock: it asks staff, and loses nothing.
 	if d := h.device(); d.Queue != 0 || len(d.Missing) != 0 {
@@ -832,6 +836,34 @@ func TestKioskMenuCloses(t *testing.T) {
 		try("0000", "Sai mã PIN")
 	}
 	try("2468", "Sai nhiều lần")
+}
+
+// TestKioskFirstContact: while clocks are set during every contact nothing says when an
+// answer is given, so none is taken; then one contact is enough.
+func TestKioskFirstContact(t *testing.T) {
+	chromium(t)
+	docs := hallDocuments(t)
+	h := openHall(t, docs)
+	w := h.newTablet(800, 1280)
+	w.before(`window.ahead = 0; window.setting = true;
+		const wall = Date.now.bind(Date); Date.now = () => wall() + ahead;
+		const real = fetch; window.fetch = async (...a) => { const r = await real(...a); if (setting && a[0] === "/api/v1/kiosk/sync") ahead += 3600e3; return r; };`)
+	var made PairedDevice
+	h.call("POST", "/api/v1/devices", fmt.Sprintf(`{"name":"Máy 1","desk":%q}`, testDesk), &made)
+	w.enter(made.Code)
+	w.until("the survey", `document.querySelector('[data-problem="preparing"]') && ahead > 0`)
+	if result, queued := w.send(); !strings.HasPrefix(result, "đồng hồ vừa được chỉnh") || queued != "0" {
+		t.Errorf("a clock that was set: %s, %s wait", result, queued)
+	}
+	w.until("that it still prepares", `document.querySelector('[data-problem="preparing"]')`)
+	w.eval(`String(window.setting = false)`)
+	if result, _ := w.send(); result != "tốt" {
+		t.Errorf("the next contact: %s", result)
+	}
+	w.ready()
+	w.answerAll(2, 1)
+	w.drain()
+	compareAnswers(t, docs, w.acknowledged(), h.responses(), 0)
 }
 
 // TestKioskOtherDevice: a tablet that is paired anew as another device asks nothing before

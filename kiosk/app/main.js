@@ -74,6 +74,8 @@ class Tablet {
     if (this.revoked) return 'revoked';
     if (this.broken) return this.broken;
     if (!this.bundle || this.bundle.device.id !== this.device.id || !this.worker) return 'preparing';
+    // Before a contact has said the time, nothing says when an answer was given.
+    if (this.clock.seen === 0) return 'preparing';
     if (this.clock.wrong(this.bundle.day)) return 'clock';
     return this.#round() ? '' : 'closed';
   }
@@ -356,6 +358,7 @@ class Tablet {
         await this.#hearFrom(answer, sync);
         if (answer.revoked) result = 'revoked';
       } while (answer.more);
+      if (result === 'ok' && this.clock.seen === 0) result = 'set';
     } catch (e) {
       result = e.kind || 'storage';
       if (!e.kind) this.#fail(e);

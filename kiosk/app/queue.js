@@ -72,9 +72,12 @@ export class Queue {
     return this.alone(() => this.#remember(session, []));
   }
 
-  // A session for each visitor, as a tablet has that sleeps in between, becomes too many
-  // for the server when there is no network for months: the oldest go.
-  async #remember(session, operations) {
+  // What is known of a session only grows: a record from before a contact does not undo it.
+  // A session for each visitor, as a tablet has that sleeps in between, becomes too many for
+  // the server when there is no network for months: the oldest go.
+  async #remember(record, operations) {
+    const known = this.sessions.get(record.n);
+    const session = known ? { ...known, ...record, to: Math.max(known.to, record.to) } : record;
     const others = [...this.sessions.keys()].filter((n) => n !== session.n).sort((a, b) => a - b);
     const oldest = others.slice(0, Math.max(0, others.length + 1 - maxSessions));
     await this.storage.commit([...operations, ['put', 'sessions', session.n, session], ...oldest.map((n) => ['delete', 'sessions', n])]);

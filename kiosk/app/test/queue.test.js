@@ -186,6 +186,17 @@ test('sessions are kept as long as they tell anything, and never too many', asyn
   assert.deepEqual([kept()[0], kept().length], [101, 4000]);
 });
 
+test('a record of a session from before its contact does not undo it', async () => {
+  const { q, disk } = await filled(0);
+  const early = { ...session(1), to: 10 }, anchor = { mono: 12, time: 5 };
+  await q.note({ ...session(1, anchor), to: 20 });
+  await add(q, 'x', early);
+  const known = { ...session(1, anchor), to: 20 };
+  assert.deepEqual([disk.sets.sessions.get(1), q.sessions.get(1)], [known, known]);
+  await q.note({ ...known, to: 30, anchor: { mono: 25, time: 18 } });
+  assert.deepEqual(disk.sets.sessions.get(1), { ...known, to: 30, anchor: { mono: 25, time: 18 } });
+});
+
 test('what was before the contact before every answer tells nothing', async () => {
   const { q, disk } = await filled(0);
   const anchor = { mono: 1, time: 2 };

@@ -108,7 +108,7 @@ class Tablet {
   // visit is somebody who answers; main.js does the same.
   async #visit() {
     const { draw, bundle, program: { clock, queue } } = this;
-    const round = bundle && !clock.wrong(bundle.day) && roundOf(bundle, dayOf(clock.time()));
+    const round = bundle && clock.seen > 0 && !clock.wrong(bundle.day) && roundOf(bundle, dayOf(clock.time()));
     if (!round) return sleep(1);
     const visit = await begin(bundle, round, seals.newID(clock.time()), draw() < 0.2 ? 'en' : 'vi', clock.now().mono);
     const stop = draw() < 0.15 ? Math.floor(draw() * visit.items.length) : visit.items.length - 1;
@@ -124,7 +124,7 @@ class Tablet {
       if (s.kind === 'profile') visit.profile[s.id] = pick(s.question.options).id;
       if (s.kind === 'comment') visit.said.comment = pick(comments);
     }
-    const at = clock.now();
+    const at = clock.now(), session = clock.record();
     const said = submission(visit, at.mono);
     const receipt = seals.hex(await seals.sha256(seals.bytes(seals.newReceipt())));
     const sealed = await seals.seal(seals.unbase64(bundle.seal), seals.forAnswer, seals.bytes(JSON.stringify({ ...said, receipt, ...at })));
@@ -134,7 +134,7 @@ class Tablet {
       instrument: round.instrument.split('@')[0], version: Number(round.instrument.split('@')[1]), answers: visit.answers,
     };
     try {
-      await queue.add(sealed, digest, clock.record());
+      await queue.add(sealed, digest, session);
       answer.thanked = true;
       this.thanked++;
       this.answers.push(answer);
