@@ -121,3 +121,20 @@ func (s *Server) postRestore(r *request) error {
 	r.sendJSON(fiber.StatusOK, out)
 	return nil
 }
+
+// coveredBackup says which answers of tablets a verified and kept backup has.
+type coveredBackup struct {
+	Covers []store.Cover `json:"covers"`
+}
+
+// postCovered lets tablets forget what a backup has.
+func (s *Server) postCovered(r *request) error {
+	var c coveredBackup
+	if err := decode(r.Request().Body(), &c); err != nil {
+		return err
+	}
+	if err := s.store.CoverTablets(r.context, c.Covers); err != nil {
+		return err
+	}
+	return r.send(fiber.StatusOK, struct{}{})
+}

@@ -1,5 +1,5 @@
-// Package web is the HTTP side of the service: the citizen's form, the JSON
-// API, QR codes and the report page.
+// Package web is the HTTP side of the service: the citizen's form, what
+// tablets speak to, the pages of reports and of tablets, the JSON API, QR codes.
 //
 // Everything a route needs (right, body limit, timeout, accepted content
 // types) stands in one table, in routes.go; registration, checks, tests and

@@ -3,13 +3,11 @@ package web
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -329,103 +327,4 @@ func (s *Server) take(r *request, d *kiosk.Device, arrivals []kiosk.Arrival, now
 	}
 	failures = append(failures, s.store.LeaveQuarantine(r.context, left...))
 	return list, errors.Join(failures...), nil
-}
-
-// mostAside is how many answers of one tablet may be in quarantine.
-const mostAside = 20_000
-
-// asideCounts counts the answers in quarantine, roughly, when there are many.
-type asideCounts struct {
-	mu      sync.Mutex
-	counted time.Time
-	by      map[string]int // by device
-}
-
-// room is how many of n more answers of a tablet may come into quarantine.
-func (a *asideCounts) room(ctx context.Context, st *store.Store, device string, n int, now time.Time) (int, error) {
-	if total, err := st.QuarantineSize(ctx); err != nil || total+int64(n) <= mostAside {
-		return n, err
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if now.Sub(a.counted) >= time.Minute {
-		by := map[string]int{}
-		for after := (store.ID{}); ; {
-			page, err := st.InQuarantine(ctx, after)
-			if err != nil {
-				return 0, err
-			}
-			if len(page) == 0 {
-				break
-			}
-			for _, q := range page {
-				by[q.Device]++
-			}
-			after = page[len(page)-1].ID
-		}
-		a.by, a.counted = by, now
-	}
-	n = min(n, max(mostAside-a.by[device], 0))
-	a.by[device] += n
-	return n, nil
-}
-
-// bundles remembers what bundleOf made.
-type bundles struct {
-	mu   sync.Mutex
-	made map[string]rememberedBundle // by device
-}
-
-// rememberedBundle is made of the first four. A device is another pointer whenever
-// somebody signs out; the catalogue is not.
-type rememberedBundle struct {
-	catalogue *survey.Catalogue
-	device    kiosk.BundleDevice
-	desk      string
-	day       survey.Date
-	name      string
-	body      []byte
-}
-
-// bundleOf is the survey of a tablet and its name, the SHA-256 of it. It is made once a
-// day and whenever the documents or the device changed.
-func (s *Server) bundleOf(d *kiosk.Device, now time.Time) (name string, body []byte, err error) {
-	s.bundles.mu.Lock()
-	defer s.bundles.mu.Unlock()
-	catalogue, day := s.store.View().Catalogue, survey.DateOf(now)
-	device := kiosk.BundleDevice{ID: d.ID, Name: d.Name, Comments: d.Comments}
-	if b := s.bundles.made[d.ID]; b.catalogue == catalogue && b.device == device && b.desk == d.Desk() && b.day == day {
-		return b.name, b.body, nil
-	}
-	b := kiosk.NewBundle(catalogue, d, now)
-	b.Seal, b.PublicURL = s.sealKey.Public(), s.cfg.PublicURL
-	b.SoundKeys(func(in *survey.Instrument, item, lang, key string) {
-		if address := s.sounds.of(in, item, lang); address != "" {
-			b.Sounds[key] = s.sounds.versioned(address)
-		}
-	})
-	if body, err = json.Marshal(b); err != nil {
-		return "", nil, fmt.Errorf("make the survey of tablet %s: %w", d.ID, err)
-	}
-	sum := sha256.Sum256(body)
-	name = hex.EncodeToString(sum[:])
-	if s.bundles.made == nil {
-		s.bundles.made = map[string]rememberedBundle{}
-	}
-	s.bundles.made[d.ID] = rememberedBundle{catalogue, device, d.Desk(), day, name, body}
-	return name, body, nil
-}
-
-// bundle sends a tablet its survey. The signed answer to a batch names it, so that the
-// tablet can tell it from anything else that comes under this address.
-func (s *Server) bundle(r *request) error {
-	if r.tablet.Revoked != nil {
-		return fail(codeRevoked)
-	}
-	_, body, err := s.bundleOf(r.tablet, s.cfg.Now())
-	if err != nil {
-		return err
-	}
-	r.sendCompressed(fiber.StatusOK, "application/json; charset=utf-8", body)
-	return nil
 }
