@@ -128,9 +128,9 @@ func ReadBatch(text []byte, most int) (*Batch, error) {
 	case !utf8.Valid(text):
 		return refuse("not UTF-8")
 	}
-	for _, it := range b.Items {
+	for i, it := range b.Items {
 		if it.N < 1 || it.N > MaxNumber || len(it.Sealed) == 0 || len(it.Sealed) > maxSealed {
-			return refuse("an answer")
+			return refuse(fmt.Sprintf("the number or size of answer %d of %d", i+1, len(b.Items)))
 		}
 		b.Highest = max(b.Highest, it.N)
 	}

@@ -120,6 +120,43 @@ func (s *Store) NewPairing(ctx context.Context, id string, now time.Time, random
 // ErrPairing: no tablet waits for this code.
 var ErrPairing = errors.New("store: pairing code unknown, used or over")
 
+// setTabletKeys has one document a key that a tablet was ever paired with, by the hash
+// of the key: which device has it. The first who stores it decides where two servers
+// pair one key at once. No view needs it: View.Tablet finds a device by its own key.
+const setTabletKeys = "tabletkeys"
+
+// keyHolder is a document of setTabletKeys.
+type keyHolder struct {
+	Device string `json:"device"`
+}
+
+// claimKey notes that a key is that of a device, which is no news where it was before;
+// ErrPairing where it is that of another.
+func (s *Store) claimKey(ctx context.Context, keyHash, device string) error {
+	body, err := json.Marshal(keyHolder{device})
+	if err != nil {
+		return err
+	}
+	if _, err := s.engine.Put(ctx, setTabletKeys, Document{ID: keyHash, Body: body}); !errors.Is(err, ErrStale) {
+		return err
+	}
+	doc, err := s.engine.Get(ctx, setTabletKeys, keyHash)
+	if errors.Is(err, ErrNotFound) { // a majority of the database's members is about to have it
+		return fmt.Errorf("%w: a key is being paired at this moment", ErrUnavailable)
+	}
+	if err != nil {
+		return err
+	}
+	var holder keyHolder
+	if err := json.Unmarshal(doc.Body, &holder); err != nil {
+		return fmt.Errorf("%w: %s/%s: %w", ErrCorrupt, setTabletKeys, doc.ID, err)
+	}
+	if holder.Device != device {
+		return ErrPairing
+	}
+	return nil
+}
+
 // PairDevice gives a tablet's key, by its hash in hexadecimal digits, to the device
 // whose pairing code it has: [kiosk.Device.Pair]. ErrPairing where that cannot be.
 func (s *Store) PairDevice(ctx context.Context, code, keyHash string, now time.Time) (kiosk.Device, error) {
@@ -128,7 +165,7 @@ func (s *Store) PairDevice(ctx context.Context, code, keyHash string, now time.T
 	}
 	hash, view := s.PairingHash(code), s.View()
 	if d := view.tablets[keyHash]; d != nil && (d.Pairing == nil || d.Pairing.Code != hash) {
-		return kiosk.Device{}, ErrPairing // a key is that of one device
+		return kiosk.Device{}, ErrPairing // a key is that of one device; it may have been paired before keys were claimed
 	}
 	for id, d := range view.devices {
 		if d.Pairing == nil || d.Pairing.Code != hash {
@@ -138,7 +175,7 @@ func (s *Store) PairDevice(ctx context.Context, code, keyHash string, now time.T
 			if !d.Pair(hash, keyHash, now) {
 				return ErrPairing
 			}
-			return nil
+			return s.claimKey(ctx, keyHash, d.ID)
 		})
 	}
 	return kiosk.Device{}, ErrPairing

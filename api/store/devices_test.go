@@ -6,7 +6,9 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -239,6 +241,7 @@ func TestPairDevice(t *testing.T) {
 			if d := s.View().Device(a); s.View().Tablet(bytesOf(key(0))) != nil || d.Key != key(2) || !slices.Equal(d.OldKeys, []string{key(0)}) {
 				t.Errorf("after it was wiped: %+v", d)
 			}
+			pair("a key that another device had", codeFor(t, s, b, now, random), key(0), now, "")
 			// A revoked tablet is known by its key, which a new code takes back.
 			revoke := func(d *kiosk.Device) error { d.Revoke(now); return nil }
 			fourth := codeFor(t, s, a, now, random)
@@ -303,6 +306,119 @@ func TestPairDeviceOnce(t *testing.T) {
 			if d := s.View().Devices()[0]; len(keys) != 1 || d.Key != keys[0] {
 				t.Errorf("paired with %q, the device has %s", keys, d.Key)
 			}
+		})
+	}
+}
+
+// TestPairKeyOnce: of many devices to which one key is given at once, at two servers,
+// exactly one gets it; the codes of the others still hold.
+func TestPairKeyOnce(t *testing.T) {
+	for kind, open := range engines(t) {
+		t.Run(kind, func(t *testing.T) {
+			const devices, tries = 4, 20
+			engine := &together{Engine: open(t)}
+			random := new(counting)
+			servers := [2]*Store{deviceStore(t, engine), openStore(t, engine)}
+			var ids [devices]string
+			for i := range ids {
+				ids[i] = addDevice(t, servers[0], "A", random).ID
+			}
+			for try := range tries {
+				key := fmt.Sprintf("%064x", try)
+				var codes [devices]string
+				for i, id := range ids {
+					codes[i] = codeFor(t, servers[0], id, deviceNow(), random)
+				}
+				engine.readers.Add(devices)
+				engine.wait.Store(devices)
+				var errs [devices]error
+				var pairing sync.WaitGroup
+				for i := range ids {
+					pairing.Go(func() { _, errs[i] = servers[i%2].PairDevice(t.Context(), codes[i], key, deviceNow()) })
+				}
+				pairing.Wait()
+				paired := 0
+				for i, id := range ids {
+					d := decodeDevice(t, engine, id)
+					if (errs[i] == nil) != (d.Key == key) || errs[i] != nil && !errors.Is(errs[i], ErrPairing) {
+						t.Errorf("device %d: %v, it has the key %s", i, errs[i], d.Key)
+					}
+					if errs[i] == nil {
+						paired++
+					} else if _, err := servers[0].PairDevice(t.Context(), codes[i], fmt.Sprintf("%062x%02x", try, 0xa0+i), deviceNow()); err != nil {
+						t.Errorf("device %d with a key of its own: %v", i, err)
+					}
+				}
+				if paired != 1 {
+					t.Fatalf("try %d: %d devices have one key", try, paired)
+				}
+			}
+		})
+	}
+}
+
+func decodeDevice(t *testing.T, engine Engine, id string) (d kiosk.Device) {
+	t.Helper()
+	doc, err := engine.Get(t.Context(), setDevices, id)
+	if err == nil {
+		err = json.Unmarshal(doc.Body, &d)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// halting is an engine that stores no device, or does not show yet who has a key.
+type halting struct {
+	Engine
+	unstored, unseen bool
+}
+
+func (e *halting) Put(ctx context.Context, set string, d Document) (int64, error) {
+	if e.unstored && set == setDevices {
+		return 0, ErrUnavailable
+	}
+	return e.Engine.Put(ctx, set, d)
+}
+
+func (e *halting) Get(ctx context.Context, set, id string) (Document, error) {
+	if e.unseen && set == setTabletKeys {
+		return Document{}, ErrNotFound
+	}
+	return e.Engine.Get(ctx, set, id)
+}
+
+// TestPairKeyHeld: a tablet whose pairing ended half-way asks again, under the code of
+// its device alone.
+func TestPairKeyHeld(t *testing.T) {
+	for kind, open := range engines(t) {
+		t.Run(kind, func(t *testing.T) {
+			engine := &halting{Engine: open(t)}
+			s, random := deviceStore(t, engine), new(counting)
+			a, b := addDevice(t, s, "A", random).ID, addDevice(t, s, "B", random).ID
+			codes, key := map[string]string{a: codeFor(t, s, a, deviceNow(), random), b: codeFor(t, s, b, deviceNow(), random)}, strings.Repeat("a", 64)
+			pair := func(device string, want error) {
+				t.Helper()
+				if d, err := s.PairDevice(t.Context(), codes[device], key, deviceNow()); !errors.Is(err, want) || err == nil && (d.ID != device || d.Key != key) {
+					t.Errorf("%+v, %v, want %v", d, err, want)
+				}
+			}
+			engine.unstored = true
+			pair(a, ErrUnavailable)
+			engine.unstored, engine.unseen = false, true
+			pair(b, ErrUnavailable)
+			engine.unseen = false
+			pair(b, ErrPairing)
+			pair(a, nil)
+			pair(a, nil)
+			if err := engine.Engine.Delete(t.Context(), setTabletKeys, key, must(engine.Engine.Get(t.Context(), setTabletKeys, key))(t).Revision); err != nil {
+				t.Fatal(err)
+			}
+			pair(b, ErrPairing) // paired before keys were claimed
+			mustPut(t, engine, setTabletKeys, strings.Repeat("b", 64), `[]`)
+			key = strings.Repeat("b", 64)
+			pair(b, ErrCorrupt)
 		})
 	}
 }

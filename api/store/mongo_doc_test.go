@@ -37,7 +37,7 @@ func TestMongoDocumentation(t *testing.T) {
 	for set := range knownSets() {
 		collections = append(collections, [2]string{set, "set"})
 	}
-	collections = append(collections, [2]string{setContacts, "set"}, [2]string{setPictures, "set"}, [2]string{setKeys, "set"}, [2]string{setInstallation, "set"}, [2]string{mongoMeta, "counters"})
+	collections = append(collections, [2]string{setTabletKeys, "set"}, [2]string{setContacts, "set"}, [2]string{setPictures, "set"}, [2]string{setKeys, "set"}, [2]string{setInstallation, "set"}, [2]string{mongoMeta, "counters"})
 	types := map[Kind]string{Text: "string", Int: "int", Hour: "date", Pairs: "object", Real: "double"}
 	want := map[string][][2]string{
 		"# What stands in MongoDB": collections,

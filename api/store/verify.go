@@ -258,8 +258,7 @@ func (s *Store) knows(ctx context.Context, id ID) (bool, error) {
 	if err == nil || !errors.Is(err, ErrNotFound) {
 		return err == nil, err
 	}
-	page, err := s.engine.Tombstones(ctx, responseLog, before(id), 1)
-	return len(page) > 0 && page[0] == id, err
+	return s.erased(ctx, responseLog, id)
 }
 
 // before returns the id before another one, in the order of ids.

@@ -16,11 +16,11 @@ func (s *Server) authorise(r *request) error {
 	case public:
 		return nil
 	case session:
-		token, ok := s.sessionToken(r)
+		id, token, ok := s.sessionToken(r.Cookies(s.cookieName()))
 		if !ok {
 			return fail(codeSignInRequired)
 		}
-		r.token = &token
+		r.session, r.token = id, &token
 	case tablet:
 		device, key := s.bearerTablet(&r.Request().Header)
 		if device == nil {
@@ -31,10 +31,10 @@ func (s *Server) authorise(r *request) error {
 			case token == nil:
 				return fail(codeTokenRequired)
 			}
-			return fail(codeRightMissing)
+			return lacks(*token, r.route.rights)
 		}
 		r.tablet, r.tabletKey = device, key
-		return nil
+		return s.limitTablet(device)
 	case optional, bearer:
 		token, err := s.bearerToken(&r.Request().Header)
 		if err != nil {
@@ -49,9 +49,14 @@ func (s *Server) authorise(r *request) error {
 		r.token = token
 	}
 	if !allows(*r.token, r.route.rights) {
-		return fail(codeRightMissing)
+		return lacks(*r.token, r.route.rights)
 	}
 	return nil
+}
+
+// lacks refuses a token that has none of the rights of which one is needed.
+func lacks(t store.Token, needed []store.Right) error {
+	return &failure{code: codeRightMissing, needed: needed, held: t.Rights}
 }
 
 // bearerToken reads the Authorization header: nil without one, an error for one

@@ -26,7 +26,7 @@ func TestCrossSite(t *testing.T) {
 			continue
 		}
 		tried++
-		if rt.accepts != typeForm || !rt.page {
+		if rt.accepts != typeForm && rt.accepts != typeMultipart || !rt.page {
 			t.Errorf("%s %s takes something other than a form of a page", rt.method, rt.pattern)
 		}
 		path := strings.Replace(rt.pattern, "{device}", id, 1)
@@ -51,6 +51,7 @@ func TestCrossSite(t *testing.T) {
 			"another site, no token":         {fields(""), typeForm, map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "https://" + otherHost}, true},
 			"another site, an old browser":   {fields(own), typeForm, map[string]string{"Origin": "https://" + otherHost}, true},
 			"without TLS":                    {fields(own), typeForm, map[string]string{"Origin": "http://sipas.example.vn"}, true},
+			"a form of the other kind":       {fields(own), typeForm, nil, true},
 			"a form that is text":            {formField + "=" + own, typeText, nil, true},
 			"a form that is JSON":            {`{"form":"` + own + `"}`, typeJSON, nil, true},
 			"a site that says nobody's name": {fields(own), typeForm, map[string]string{"Sec-Fetch-Site": "x"}, true},
@@ -61,6 +62,17 @@ func TestCrossSite(t *testing.T) {
 			}
 			if name == "a token in the address only" {
 				to += "?" + formField + "=" + own
+			}
+			if c.contentType == typeForm && (rt.accepts == typeMultipart) != (name == "a form of the other kind") {
+				values, err := url.ParseQuery(c.body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var parts []string
+				for name := range values {
+					parts = append(parts, name, values.Get(name))
+				}
+				c.body, c.contentType = multipartForm(t, parts...)
 			}
 			before := len(e.store.View().Devices())
 			a := e.do(call{method: rt.method, path: to, body: c.body, contentType: c.contentType, header: c.header, cookie: s.cookie, host: host})

@@ -82,6 +82,10 @@ var statuses = map[survey.Code]int{
 type failure struct {
 	code   survey.Code
 	fields []survey.FieldError
+	// detail is a technical addition to the sentence for the code.
+	detail string
+	// needed and held are rights, with the code right_missing: one of needed would do.
+	needed, held []store.Right
 	// cause is for the log alone.
 	cause error
 	// done and total tell the progress of loading.
@@ -102,7 +106,7 @@ func (f *failure) Error() string {
 func (f *failure) Unwrap() error { return f.cause }
 
 // retryAfter is how many seconds a caller should wait when the store is away,
-// reports are loading, or too much came from its address.
+// reports are loading, or too much came from its address or tablet.
 const retryAfter = 5
 
 // failureOf says what a caller is told about an error. What is not known here
@@ -124,7 +128,7 @@ func failureOf(err error) *failure {
 	case errors.Is(err, kiosk.ErrExport):
 		return &failure{code: codeExport, cause: err}
 	case errors.Is(err, kiosk.ErrBatch):
-		return &failure{code: codeBatch, cause: err}
+		return &failure{code: codeBatch, detail: err.Error(), cause: err}
 	case errors.Is(err, store.ErrStale):
 		return &failure{code: codeStale, cause: err}
 	case errors.Is(err, store.ErrNotFound):
@@ -172,6 +176,7 @@ type wireError struct {
 type wireFailure struct {
 	Code      survey.Code   `json:"code"`
 	Message   string        `json:"message"`
+	Detail    string        `json:"detail,omitempty"`
 	Fields    []wireField   `json:"fields,omitempty"`
 	Progress  *wireProgress `json:"progress,omitempty"`
 	RequestID string        `json:"request_id"`
@@ -211,7 +216,7 @@ func (s *Server) writeError(r *request, err error) {
 	if r.route.page && s.writeErrorPage(r, status, f) == nil {
 		return
 	}
-	w := wireFailure{Code: f.code, Message: s.message(r.language(), f.code), Fields: s.wireFields(r, f.fields), RequestID: r.id}
+	w := wireFailure{Code: f.code, Message: s.message(r.language(), f.code), Detail: s.detail(r.language(), f), Fields: s.wireFields(r, f.fields), RequestID: r.id}
 	if f.code == codeLoading {
 		w.Progress = &wireProgress{Done: f.done, Total: f.total}
 	}
@@ -243,6 +248,14 @@ func (s *Server) message(lang string, code survey.Code) string {
 		return m
 	}
 	return survey.Message(code, lang)
+}
+
+// detail says what exactly is wrong, "" where the code is all there is to say.
+func (s *Server) detail(lang string, f *failure) string {
+	if f.needed == nil {
+		return f.detail
+	}
+	return s.texts.say(lang, "error.right_missing.detail", f.needed, f.held)
 }
 
 // sendJSON answers with a JSON body.

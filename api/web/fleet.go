@@ -66,6 +66,11 @@ type tabletLine struct {
 	// tablet does not tell.
 	Clock, Battery, Storage string
 	ClockWrong, BatteryLow  bool
+	// Round warns of what the desk has for the tablet, "" where all is well: "none", no
+	// round now or soon, or "channel", the round RoundTitle with RoundChannel as its
+	// primary channel, whose headline leaves the tablet's answers out.
+	Round, RoundTitle string
+	RoundChannel      survey.Channel
 	// AppCurrent: it runs the program that the service has now.
 	AppCurrent bool
 }
@@ -186,6 +191,14 @@ func (s *Server) tabletLine(p *page, d DeviceStatus, now time.Time) tabletLine {
 		t.DeskName, t.Unit = p.In(desk.Name), p.In(s.unitName(desk.Unit))
 	}
 	t.Lost = p.ranges(d.Missing, rangesInLine)
+	if d.Revoked == nil {
+		switch round := s.roundAhead(d, now); {
+		case round == nil && d.Status.Problem != "closed": // by which the tablet says it itself
+			t.Round = "none"
+		case round != nil && round.PrimaryChannel != "" && round.PrimaryChannel != survey.ChannelKiosk:
+			t.Round, t.RoundTitle, t.RoundChannel = "channel", p.In(round.Title), round.PrimaryChannel
+		}
+	}
 	if d.LastContact == nil {
 		return t
 	}
@@ -208,6 +221,20 @@ func (s *Server) tabletLine(p *page, d DeviceStatus, now time.Time) tabletLine {
 		t.Storage = p.T("fleet.storage_of", p.size(d.Status.Used), p.size(d.Status.Quota))
 	}
 	return t
+}
+
+// roundAhead is the round for which the tablet takes answers today, else the one that
+// comes first; nil where its survey has none.
+func (s *Server) roundAhead(d DeviceStatus, now time.Time) *survey.Round {
+	catalogue, today := s.store.View().Catalogue, survey.DateOf(now)
+	var ahead *survey.Round
+	for _, known := range kiosk.NewBundle(catalogue, &kiosk.Device{Places: d.Places}, now).Rounds {
+		r := catalogue.Rounds[known.ID]
+		if ahead == nil || r.First <= today && (ahead.First > today || r.First > ahead.First) || r.First > today && r.First < ahead.First {
+			ahead = r
+		}
+	}
+	return ahead
 }
 
 // span words a length of time of at least a minute, in one unit that is fine enough.

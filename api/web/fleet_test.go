@@ -8,6 +8,7 @@ import (
 	"html"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -249,7 +250,7 @@ func TestFleetRefresh(t *testing.T) {
 		t.Errorf("refresh %q", m)
 	}
 	off := s.get("/fleet?refresh=off&state=fine")
-	for what, body := range map[string]string{"stopped": off.body, "tablet": s.get("/fleet/" + id).body, "new": s.get("/fleet/new").body, "quarantine": s.get("/fleet/quarantine").body,
+	for what, body := range map[string]string{"stopped": off.body, "tablet": s.get("/fleet/" + id).body, "new": s.get("/fleet/new").body, "quarantine": s.get("/fleet/quarantine").body, "upload": s.get("/fleet/upload").body,
 		"pairing": s.send("/fleet/"+id, "do", "pair").body} {
 		if refresh.MatchString(body) || body == "" {
 			t.Errorf("%s loads itself again", what)
@@ -406,7 +407,7 @@ func TestFleetChange(t *testing.T) {
 		t.Errorf("moved to %+v", d.Places)
 	}
 	page := plain(s.get(path).body)
-	for _, want := range []string{"UBND xã Một (en) – Quầy 2 (en) Q2 since 10:20 24 Nov 2026", "Quầy 1 (en) Q1 since", "sipas device upload FILE --url " + publicURL + " --token …"} {
+	for _, want := range []string{"UBND xã Một (en) – Quầy 2 (en) Q2 since 10:20 24 Nov 2026", "Quầy 1 (en) Q1 since", "Hand in a tablet's file"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q: %s", want, page)
 		}
@@ -583,6 +584,76 @@ func TestFleetTablet(t *testing.T) {
 	}
 }
 
+// TestFleetRounds: staff are told of a tablet where no round takes its answers, or where
+// the headline leaves them out.
+func TestFleetRounds(t *testing.T) {
+	const qr, tablets = survey.ChannelQR, survey.ChannelKiosk
+	type rounds = []survey.Round // the open one of u1, the closed one of u2, the one of u3 that comes in 38 days
+	another := func(list rounds, id string, first survey.Date, channel survey.Channel) rounds {
+		r := list[0]
+		r.ID, r.First, r.Last, r.PrimaryChannel = id, first, "2026-12-31", channel
+		return append(list, r)
+	}
+	today := survey.DateOf(testNow())
+	for _, c := range []struct {
+		name       string
+		edit       func(rounds) rounds
+		q1, c1, n1 string // "" without a warning, else "none" or the round that leaves answers out
+	}{
+		{"channels pooled", func(l rounds) rounds { return l }, "", "none", ""},
+		{"of tablets", func(l rounds) rounds { l[0].PrimaryChannel, l[2].PrimaryChannel = tablets, tablets; return l }, "", "none", ""},
+		{"of phones", func(l rounds) rounds { l[0].PrimaryChannel, l[2].PrimaryChannel = qr, qr; return l }, testRound, "none", "r-coming"},
+		{"tablets last", func(l rounds) rounds { l[0].PrimaryChannel = qr; return another(l, "a", "2026-11-02", tablets) }, "", "none", ""},
+		{"phones last", func(l rounds) rounds { l[0].PrimaryChannel = tablets; return another(l, "a", today, qr) }, "a", "none", ""},
+		{"phones next", func(l rounds) rounds { return another(l, "a", today.AddDays(1), qr) }, "", "none", ""},
+		{"phones next, after tablets", func(l rounds) rounds {
+			l[0].Last, l[0].PrimaryChannel = today.AddDays(-1), tablets
+			return another(another(l, "a", today.AddDays(3), tablets), "b", today.AddDays(2), qr)
+		}, "b", "none", ""},
+		{"in 60 days", func(l rounds) rounds { l[2].First = today.AddDays(60); return l }, "", "none", ""},
+		{"in 61 days", func(l rounds) rounds { l[2].First = today.AddDays(61); return l }, "", "none", "none"},
+		{"slips alone", func(l rounds) rounds { l[0].Doors = survey.DoorsSlip; return l }, "none", "none", ""},
+		{"a draft", func(l rounds) rounds { l[0].Status = survey.StatusDraft; return l }, "none", "none", ""},
+	} {
+		docs := testDocuments(t)
+		docs.Rounds = c.edit(docs.Rounds)
+		docs.Populations = nil
+		e := start(t, options{docs: &docs})
+		s, ids := e.staff(), map[string]string{}
+		for _, desk := range []string{"Q1", "C1", "N1"} {
+			ids[desk] = e.tablet(desk, desk, func(*kiosk.Device, *kiosk.Contact) {})
+		}
+		// Not of one that is out of use, or that says so itself; but before it is paired.
+		ids["revoked"] = e.tablet("revoked", "C1", func(d *kiosk.Device, _ *kiosk.Contact) { d.Revoke(testNow()) })
+		ids["closed"] = e.tablet("closed", "C1", func(_ *kiosk.Device, c *kiosk.Contact) { c.Status.Problem = "closed" })
+		ids["new"] = e.tablet("new", "C1", func(_ *kiosk.Device, c *kiosk.Contact) { c.Last = time.Time{} })
+		lines, _ := rows(s.get("/fleet").body)
+		for tablet, want := range map[string]string{"Q1": c.q1, "C1": c.c1, "N1": c.n1, "revoked": "", "closed": "", "new": c.c1} {
+			says, why := "", ""
+			switch want {
+			case "":
+			case "none":
+				says, why = "Quầy không có đợt khảo sát nào trong 60 ngày tới", "Nhờ người quản trị kiểm tra"
+			default:
+				says, why = "Đợt “Đợt "+want+"” không tính phiếu của máy vào kết quả chính", "Hình thức chính của đợt là “Mã QR”."
+				if want != testRound && want != "r-coming" { // a copy
+					says = "Đợt “Đợt " + testRound + "” không tính phiếu của máy vào kết quả chính"
+				}
+			}
+			page := plain(s.get("/fleet/" + ids[tablet]).body)
+			if want == "" {
+				for _, text := range []string{"trong 60 ngày tới", "không tính phiếu của máy"} {
+					if strings.Contains(lines[tablet], text) || strings.Contains(page, text) {
+						t.Errorf("%s: a warning at %s: %s", c.name, tablet, lines[tablet])
+					}
+				}
+			} else if !strings.Contains(lines[tablet], says) || !strings.Contains(page, says+". ") || !strings.Contains(page, why) {
+				t.Errorf("%s: no warning %q at %s: %s", c.name, says, tablet, lines[tablet])
+			}
+		}
+	}
+}
+
 // TestFleetWords: every state and problem is worded, in both languages.
 func TestFleetWords(t *testing.T) {
 	texts := loadTexts()
@@ -726,7 +797,7 @@ func TestFleetIsForStaff(t *testing.T) {
 	id := e.tablet("Một", "Q1", func(*kiosk.Device, *kiosk.Contact) {})
 	for right, token := range e.tokens {
 		s := staff{e, e.signedIn(token)}
-		for what, a := range map[string]answer{"list": s.get("/fleet"), "new": s.get("/fleet/new"), "tablet": s.get("/fleet/" + id), "quarantine": s.get("/fleet/quarantine"),
+		for what, a := range map[string]answer{"list": s.get("/fleet"), "new": s.get("/fleet/new"), "tablet": s.get("/fleet/" + id), "quarantine": s.get("/fleet/quarantine"), "upload": s.get("/fleet/upload"), "hand in": s.upload("vi", "x.json", []byte("{}")),
 			"add": s.send("/fleet/new", "name", "Hai", "desk", "Q1"), "pair": s.send("/fleet/"+id, "do", "pair"), "write off": s.send("/fleet/"+id, "do", "writeoff"), "retry": s.send("/fleet/quarantine")} {
 			if (a.status == http.StatusForbidden) == (right == store.RightStaff) || right != store.RightStaff && !strings.Contains(a.body, "không có quyền đó") {
 				t.Errorf("%s, %s: status %d", right, what, a.status)
@@ -736,7 +807,7 @@ func TestFleetIsForStaff(t *testing.T) {
 	if page := e.do(call{path: "/"}); strings.Contains(page.body, "/fleet") {
 		t.Error("the landing page leads to the tablets")
 	}
-	for _, path := range []string{"/fleet", "/fleet/new", "/fleet/quarantine", "/fleet/X"} {
+	for _, path := range []string{"/fleet", "/fleet/new", "/fleet/upload", "/fleet/quarantine", "/fleet/X"} {
 		if a := e.do(call{path: path}); a.status != http.StatusUnauthorized || !strings.Contains(a.body, `name="next" value="`+path+`"`) {
 			t.Errorf("%s: not signed in: %d", path, a.status)
 		}
@@ -795,6 +866,10 @@ func TestBrowserFleet(t *testing.T) {
 			source := ""
 			if len(c.settings) == 0 || c.lang == "en" {
 				source = axe(t)
+			}
+			picture, err := filepath.Abs("../../.docs/tablet.png")
+			if err != nil {
+				t.Fatal(err)
 			}
 			look := func(name string) {
 				t.Helper()
@@ -855,6 +930,16 @@ func TestBrowserFleet(t *testing.T) {
 			look("ask")
 			w.submit(".ask button")
 			look("revoked")
+			w.do(chromedp.Navigate(e.url + "/fleet/" + ids["closed"] + "?lang=" + c.lang))
+			look("no-round")
+			w.do(chromedp.Navigate(e.url + "/fleet/upload?lang=" + c.lang))
+			look("upload")
+			w.do(chromedp.SetUploadFiles(chromedp.CSS("#file"), []string{picture}))
+			w.submit("main form button")
+			if got := w.text("#file-error"); got == "" {
+				t.Error("any file was taken")
+			}
+			look("upload-wrong")
 			w.do(chromedp.Navigate(e.url + "/fleet/quarantine?lang=" + c.lang))
 			look("quarantine")
 			w.submit("main form button")

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -242,6 +243,10 @@ func TestKioskSoak(t *testing.T) {
 	started := time.Now()
 	now := func() time.Time { return testNow().Add(time.Since(started)) }
 	e := start(t, options{docs: &docs, failing: true, reports: &fakeReports{}, config: func(c *Config) { c.Now = now }})
+	e.server.tablets.burst = math.MaxFloat64 // a tablet's pauses are far shorter here
+	e.server.tablets.mu.Lock()
+	e.server.tablets.rate *= 2000 // as much faster as the tablets are: soak.js
+	e.server.tablets.mu.Unlock()
 	ctx := context.Background()
 	order := soakOrder{Direct: e.url, Token: e.tokens[store.RightStaff], Answers: answers, Losing: losing, Seed: 1}
 	secrets := rand.New(rand.NewPCG(1, 1))
@@ -349,6 +354,9 @@ func TestKioskSoak(t *testing.T) {
 	}
 	if list.Quarantined != 0 {
 		t.Errorf("%d answers are in quarantine", list.Quarantined)
+	}
+	if strings.Contains(e.log.String(), "more than tablets do") {
+		t.Error("a tablet met the limit of what one sends")
 	}
 	compareSoak(t, e, expected)
 	for _, m := range soakMoods {

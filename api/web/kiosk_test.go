@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	pagedomain "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
@@ -188,6 +190,41 @@ func TestKioskDurability(t *testing.T) {
 	}
 	if n := w.queued(); n != before+1 {
 		t.Errorf("%d wait, want %d", n, before+1)
+	}
+}
+
+// TestKioskFails: who loses an answer reads so, whatever was at fault, and for long enough;
+// a tablet that is full still hands its answers over, after a start too.
+func TestKioskFails(t *testing.T) {
+	chromium(t)
+	h := openHall(t, hallDocuments(t))
+	w := h.newTablet(800, 1280)
+	w.before(aheadOfTime + `window.full = false;
+		const every = setInterval; window.setInterval = (f, ms) => { if (ms === 60e3) window.look = f; return every(f, ms); };
+		const put = IDBObjectStore.prototype.put;
+		IDBObjectStore.prototype.put = function (...a) {
+			if (full && this.transaction.db.name === "sipas-kiosk") throw new DOMException("no room", "QuotaExceededError");
+			return put.apply(this, a);
+		};`)
+	w.enrol("Máy 1", testDesk)
+	w.answerAll(2, 1)
+	w.eval(`window.digest = crypto.subtle.digest, crypto.subtle.digest = () => Promise.reject(new Error("no digest")), ""`)
+	go func() { _ = w.answer(1, 2) }()
+	w.until("that the answer was not stored", `document.querySelector('[data-problem="stopped"]')`)
+	w.eval(`delete crypto.subtle.digest, look(), ""`)
+	time.Sleep(1500 * time.Millisecond) // the program looks every second
+	if w.eval(`String(Boolean(document.querySelector('[data-problem="stopped"]')))`) != "true" {
+		t.Error("nobody can read that the answer was not stored")
+	}
+	w.eval(`window.ahead += 21e3, look(), ""`)
+	w.ready()
+	w.before(`window.full = true;`)
+	w.navigate("/kiosk")
+	w.until("that it is full", `document.querySelector('[data-problem="full"]')`)
+	var out exported
+	h.call("POST", "/api/v1/kiosk/exports", w.export(), &out)
+	if out.Answers != 2 || out.Stored != 2 {
+		t.Errorf("the export: %+v", out)
 	}
 }
 
@@ -574,6 +611,103 @@ func TestKioskTouches(t *testing.T) {
 		w.ready()
 	}
 	t.Skip("this machine is too busy to touch twice in 350 ms")
+}
+
+// aheadOfTime lets a test move the monotonic clock of a page.
+const aheadOfTime = `window.ahead = 0; const now = performance.now.bind(performance); performance.now = () => now() + ahead;`
+
+// TestKioskIdleTouch: a touch that says that somebody is still there, by a finger or a
+// mouse, says nothing else: no question below the warning is answered by it.
+func TestKioskIdleTouch(t *testing.T) {
+	chromium(t)
+	h := openHall(t, hallDocuments(t))
+	w := h.newTablet(800, 1280)
+	w.before(aheadOfTime)
+	w.enrol("Máy 1", testDesk)
+	w.eval(`String(document.querySelector("#start").click())`)
+	w.until("a question", `document.querySelector(".level")`)
+	w.do(command(emulation.SetTouchEmulationEnabled, emulation.SetTouchEmulationEnabledParams{Enabled: true}))
+	for _, by := range []string{"finger", "mouse"} {
+		for _, on := range []string{"#stay", `.level[data-value="1"]`, `.level[data-value="3"]`, "#next", "#leave"} {
+			w.eval(`window.ahead += 61e3, ""`)
+			w.until("the warning", `document.querySelector("dialog[open]")`)
+			// What is touched covers what could be touched wrongly.
+			w.eval(`(() => { const r = (s) => document.querySelector(s).getBoundingClientRect(); document.querySelector("dialog").style.translate = "0 " + (r(".level").y - r("#stay").y) + "px"; })(), ""`)
+			var at input.TouchPoint
+			if err := json.Unmarshal([]byte(w.eval(`(() => { const r = document.querySelector('`+on+`').getBoundingClientRect(); return JSON.stringify({ x: r.x + r.width / 2, y: r.y + r.height / 2 }); })()`)), &at); err != nil {
+				t.Fatal(err)
+			}
+			if by == "finger" {
+				w.do(command(input.DispatchTouchEvent, input.DispatchTouchEventParams{Type: input.DispatchTouchEventTypeTouchStart, TouchPoints: []*input.TouchPoint{&at}}),
+					command(input.DispatchTouchEvent, input.DispatchTouchEventParams{Type: input.DispatchTouchEventTypeTouchEnd, TouchPoints: []*input.TouchPoint{}}))
+			} else {
+				w.do(chromedp.MouseClickXY(at.X, at.Y))
+			}
+			w.until("an end of the warning", `!document.querySelector("dialog")`)
+			time.Sleep(300 * time.Millisecond) // whatever else comes of it has come
+			if got := w.eval(`document.querySelector(".bar p") ? document.querySelector(".bar p").innerText : document.body.innerText`); !strings.HasPrefix(got, "Câu 1 ") {
+				t.Fatalf("a %s on the warning, at %s, leads to %q", by, on, got)
+			}
+		}
+	}
+}
+
+// TestKioskSound: who listens is not idle; but a recording that never ends, as on a tablet
+// whose sound is taken away by the system, keeps no visit open.
+func TestKioskSound(t *testing.T) {
+	chromium(t)
+	docs := hallDocuments(t)
+	docs.Rounds[0].Form = survey.FormFull
+	h := openHall(t, docs)
+	h.kill()
+	h.order.Sounds = t.TempDir()
+	if err := os.WriteFile(filepath.Join(h.order.Sounds, testSound), tone(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.serve()
+	w := h.newTablet(800, 1280)
+	w.before(aheadOfTime + `window.played = 0;
+		AudioBufferSourceNode.prototype.start = () => { played++; };
+		AudioBufferSourceNode.prototype.stop = () => {};
+		Object.defineProperty(AudioBuffer.prototype, "duration", { get: () => 90 });`)
+	w.enrol("Máy 1", testDesk)
+	w.eval(`String(document.querySelector("#start").click())`)
+	w.until("a recording", `document.querySelector("#hear")`)
+	w.eval(`String(document.querySelector("#hear").click())`)
+	w.until("the sound", `played === 1`)
+	w.eval(`window.ahead += 85e3, ""`)
+	time.Sleep(1500 * time.Millisecond) // the program looks every second
+	if w.eval(`String(Boolean(document.querySelector("dialog[open]")))`) != "false" {
+		t.Error("who listens for 85 of 90 seconds is taken for gone")
+	}
+	w.eval(`window.ahead += 67e3, ""`)
+	w.until("the warning", `document.querySelector("dialog[open]")`)
+	w.eval(`window.ahead += 20e3, ""`)
+	w.ready()
+}
+
+// TestKioskStaffFirst: a visit that takes a moment to begin does not begin over what staff
+// do meanwhile.
+func TestKioskStaffFirst(t *testing.T) {
+	chromium(t)
+	docs := hallDocuments(t)
+	docs.Rounds[0].Form = survey.FormSplit // the part is drawn first
+	h := openHall(t, docs)
+	w := h.newTablet(800, 1280)
+	w.enrol("Máy 1", testDesk)
+	w.eval(`(() => { const digest = crypto.subtle.digest; crypto.subtle.digest = async (...a) => { await new Promise((r) => { window.go = r; }); return digest.apply(crypto.subtle, a); }; })(), ""`)
+	w.eval(`String(document.querySelector("#start").click())`)
+	w.until("a draw", `window.go`)
+	w.eval(`String(document.querySelector("footer .plain:last-child").click())`)
+	w.until("the PIN", `document.querySelector("#pin")`)
+	w.eval(`delete crypto.subtle.digest, go(), ""`)
+	time.Sleep(300 * time.Millisecond)
+	if w.eval(`String(Boolean(document.querySelector("#pin")))`) != "true" {
+		t.Errorf("the PIN is gone: %s", w.eval(`document.body.innerText`))
+	}
+	w.do(chromedp.Click(chromedp.CSS(`.entry button[type="button"]`)))
+	w.ready()
+	w.answerAll(1, 1)
 }
 
 // TestKioskDesk: a tablet that was moved names its new desk and leaves answers where they

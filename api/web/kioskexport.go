@@ -1,6 +1,10 @@
 package web
 
 import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"html/template"
 	"slices"
 
 	"github.com/gofiber/fiber/v2"
@@ -22,20 +26,29 @@ type exported struct {
 	Receipts []syncReceipt `json:"receipts"`
 }
 
-// postKioskExport takes the file of a tablet that cannot send, a revoked one too. It
-// may come any number of times.
 func (s *Server) postKioskExport(r *request) error {
+	out, err := s.takeExport(r, r.Request().Body())
+	if err != nil {
+		return err
+	}
+	return r.send(fiber.StatusOK, out)
+}
+
+// takeExport takes the file of a tablet that cannot send, a revoked one too. It may come
+// any number of times. kiosk.ErrExport, kiosk.ErrBatch, or that the store is away; some
+// of the answers may be stored even so.
+func (s *Server) takeExport(r *request, file []byte) (*exported, error) {
 	view, now := s.store.View(), s.cfg.Now()
-	d, key, batch, err := kiosk.ReadExport(r.Request().Body(), s.sealKey, func(id string) (kiosk.Device, bool) {
+	d, key, batch, err := kiosk.ReadExport(file, s.sealKey, func(id string) (kiosk.Device, bool) {
 		if d := view.Device(id); d != nil {
 			return *d, true
 		}
 		return kiosk.Device{}, false
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	out := exported{Device: d.ID, Answers: len(batch.Items), Receipts: []syncReceipt{}}
+	out := &exported{Device: d.ID, Answers: len(batch.Items), Receipts: []syncReceipt{}}
 	// What a file says of the tablet is old; only its numbers count.
 	batch.Turn = -1
 	counts := map[kiosk.Outcome]*int{kiosk.Stored: &out.Stored, kiosk.Withdrawn: &out.Withdrawn, kiosk.Quarantined: &out.Quarantined}
@@ -44,7 +57,7 @@ func (s *Server) postKioskExport(r *request) error {
 		part.Items = items
 		list, _, err := s.receive(r, &d, &part, now)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, it := range list {
 			*counts[it.outcome]++
@@ -52,5 +65,73 @@ func (s *Server) postKioskExport(r *request) error {
 		}
 	}
 	out.Failed = out.Answers - len(out.Receipts)
-	return r.send(fiber.StatusOK, out)
+	return out, nil
+}
+
+// uploadView is what page/upload.html shows.
+type uploadView struct {
+	// Wrong says why a file was not taken, fleet.upload.wrong.<Wrong>; "" where it was, or
+	// none was sent yet.
+	Wrong string
+	// Taken says what became of a file, nil where none was taken; Name is that of its
+	// tablet.
+	Taken *exported
+	Name  string
+	// Receipts is a file for the tablet's menu, File the name to save it under. It is in
+	// the address itself, so that nothing is kept here until somebody asks for it.
+	Receipts template.URL
+	File     string
+	// Limit is the most MiB that a file may have.
+	Limit int
+}
+
+// uploadPage asks for a file that a tablet exported.
+func (s *Server) uploadPage(r *request) error {
+	return s.showUpload(r, fiber.StatusOK, &uploadView{})
+}
+
+func (s *Server) showUpload(r *request, status int, v *uploadView) error {
+	p := s.newPage(r, s.texts.say(r.language(), "fleet.upload"), v)
+	p.Wide = true
+	v.Limit = exportBody >> 20
+	return s.render(r, status, "upload", p)
+}
+
+// uploadExport takes the file and says what became of it.
+func (s *Server) uploadExport(r *request) error {
+	file, name := r.part("file")
+	out, err := s.takeExport(r, file)
+	switch {
+	case errors.Is(err, kiosk.ErrExport), errors.Is(err, kiosk.ErrBatch):
+		return s.showUpload(r, statuses[codeExport], &uploadView{Wrong: s.wrongExport(file, err)})
+	case err != nil:
+		return err
+	}
+	receipts, err := json.Marshal(map[string][]syncReceipt{"receipts": out.Receipts})
+	if err != nil {
+		return err
+	}
+	v := &uploadView{Taken: out, Name: out.Device, File: name + ".receipts.json"}
+	if d := s.store.View().Device(out.Device); d != nil {
+		v.Name = d.Name
+	}
+	v.Receipts = template.URL("data:application/json;base64," + base64.StdEncoding.EncodeToString(receipts))
+	return s.showUpload(r, fiber.StatusOK, v)
+}
+
+// wrongExport tells apart what a person can do something about, in a file that was
+// refused.
+func (s *Server) wrongExport(file []byte, err error) string {
+	var export kiosk.Export
+	switch {
+	case len(file) == 0:
+		return "nothing"
+	case errors.Is(err, kiosk.ErrBatch):
+		return "batch"
+	case json.Unmarshal(file, &export) != nil || export.Format != 1:
+		return "other"
+	case s.store.View().Device(export.Device) == nil:
+		return "foreign"
+	}
+	return "altered"
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+
+	"sipas/kiosk"
 )
 
 // How much one address may hand in before it is told to wait: far above what an
@@ -20,6 +22,15 @@ const (
 	limitFriendly = 60
 )
 
+// How many requests one tablet's key may make before it is told to wait. A real tablet
+// never does: 600 batches are 120,000 answers, all that it can have kept, and beside its
+// queue it talks once a minute, or in 5 seconds where a contact failed. Whoever copied
+// its key is slowed down until staff pair it anew.
+const (
+	tabletBurst = 600
+	tabletRate  = 0.5 // a second
+)
+
 // verdict is what a limiter says of one request.
 type verdict uint8
 
@@ -29,40 +40,43 @@ const (
 	curt
 )
 
-// maxBuckets bounds the memory of a limiter, some 100 bytes an address.
+// maxBuckets bounds the memory of a limiter, some 100 bytes a sender.
 const maxBuckets = 50_000
 
-// limiter counts what comes from each address. It lives in memory alone, for as
-// long as an address is busy.
-type limiter struct {
+// limiter counts what comes from each sender, an address or the key of a tablet: burst
+// at once, rate a second in the long run. It lives in memory alone, for as long as a
+// sender is busy.
+type limiter[Sender comparable] struct {
+	burst, rate float64
+
 	mu      sync.Mutex
-	buckets map[netip.Addr]bucket
+	buckets map[Sender]bucket
 	swept   time.Time
 }
 
-// bucket is what an address may still send.
+// bucket is what a sender may still send.
 type bucket struct {
 	left float64
 	at   time.Time
 }
 
-// take says whether an address may send one more at a time, and how it is refused.
-// Where more addresses are busy than are counted, new ones may.
-func (l *limiter) take(from netip.Addr, now time.Time) verdict {
+// take says whether a sender may send one more at a time, and how it is refused.
+// Where more senders are busy than are counted, new ones may.
+func (l *limiter[Sender]) take(from Sender, now time.Time) verdict {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b, known := l.buckets[from]
 	if !known {
 		if l.buckets == nil {
-			l.buckets = map[netip.Addr]bucket{}
+			l.buckets = map[Sender]bucket{}
 		}
 		if len(l.buckets) >= maxBuckets && !l.sweep(now) {
 			return allowed
 		}
-		b = bucket{limitBurst, now}
+		b = bucket{l.burst, now}
 	}
 	if now.After(b.at) { // the clock may be set back
-		b.left = min(limitBurst, b.left+limitRate*now.Sub(b.at).Seconds())
+		b.left = min(l.burst, b.left+l.rate*now.Sub(b.at).Seconds())
 		b.at = now
 	}
 	v := curt
@@ -77,19 +91,31 @@ func (l *limiter) take(from netip.Addr, now time.Time) verdict {
 	return v
 }
 
-// sweep forgets addresses that have been quiet for long enough, at most once a
+// sweep forgets senders that have been quiet for long enough, at most once a
 // second, and reports whether there is room.
-func (l *limiter) sweep(now time.Time) bool {
+func (l *limiter[Sender]) sweep(now time.Time) bool {
 	if now.Sub(l.swept) < time.Second {
 		return false
 	}
 	l.swept = now
 	for from, b := range l.buckets {
-		if now.Sub(b.at) >= (limitBurst+limitFriendly)/limitRate*time.Second {
+		if now.Sub(b.at).Seconds() >= (l.burst+limitFriendly)/l.rate {
 			delete(l.buckets, from)
 		}
 	}
 	return len(l.buckets) < maxBuckets
+}
+
+// limitTablet refuses a tablet whose key sends more than a tablet does.
+func (s *Server) limitTablet(d *kiosk.Device) error {
+	v := s.tablets.take(d.Key, s.cfg.Now())
+	if v == allowed {
+		return nil
+	}
+	if v == friendly { // a flood fills no log
+		s.cfg.Log.Warn("a tablet sends more than tablets do: if others have its key, pair it anew", "tablet", d.ID)
+	}
+	return fail(codeTooManyRequests)
 }
 
 // caller is the address that a request came from: what the last proxy that is

@@ -9,10 +9,12 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"sipas/api/store"
 )
 
 func TestLimiter(t *testing.T) {
-	l, now := &limiter{}, testNow()
+	l, now := &limiter[netip.Addr]{burst: limitBurst, rate: limitRate}, testNow()
 	one, other := netip.MustParseAddr("203.0.113.5"), netip.MustParseAddr("203.0.113.6")
 	for n := range limitBurst {
 		if l.take(one, now) != allowed {
@@ -58,6 +60,63 @@ func TestLimiter(t *testing.T) {
 	now = now.Add(time.Hour)
 	if l.take(netip.MustParseAddr("192.0.2.1"), now) != allowed || len(l.buckets) > 2 {
 		t.Errorf("%d addresses are kept after an hour", len(l.buckets))
+	}
+}
+
+// TestTabletLimit: a tablet that sends more than tablets do is told to wait, the others
+// at its address are not.
+func TestTabletLimit(t *testing.T) {
+	e := startTablets(t, options{})
+	f, other, stranger := e.paired(testDesk), e.paired("Q2"), e.newTablet()
+	asks := func(f *fakeTablet, status int) {
+		t.Helper()
+		switch a := f.get("/api/v1/kiosk/bundle"); {
+		case a.status != status:
+			t.Fatalf("status %d, want %d: %.200s", a.status, status, a.body)
+		case status == http.StatusTooManyRequests && (a.header.Get("Retry-After") == "" || a.errorOf(t).Code != codeTooManyRequests):
+			t.Errorf("%v %s", a.header, a.body)
+		}
+	}
+	for range tabletBurst - 2 { // one was asked as it was paired
+		asks(f, http.StatusOK)
+	}
+	f.give(nil)
+	b := f.batch()
+	f.send(b)
+	f.give(nil)
+	if a := f.post(f.batch()); a.status != http.StatusTooManyRequests || len(e.stored()) != 1 {
+		t.Errorf("%d %s, %d answers are stored", a.status, a.body, len(e.stored()))
+	}
+	asks(f, http.StatusTooManyRequests)
+	asks(other, http.StatusOK)
+	if log := e.log.String(); strings.Count(log, "tablet="+f.device) != 2 || strings.Contains(log, "tablet="+other.device) {
+		t.Error("the log does not say which tablet it is")
+	}
+	e.clock.pass(2 * time.Second)
+	asks(f, http.StatusTooManyRequests) // the two that were refused count
+	e.clock.pass(6 * time.Second)
+	f.send(f.batch())
+	if len(e.stored()) != 2 {
+		t.Errorf("%d answers are stored", len(e.stored()))
+	}
+	// Whoever has the key has nothing once the tablet was paired anew.
+	for range tabletBurst {
+		f.get("/api/v1/kiosk/bundle")
+	}
+	if n := strings.Count(e.log.String(), "tablet="+f.device); n > limitFriendly+5 {
+		t.Errorf("the log says so %d times", n)
+	}
+	var code PairedDevice
+	e.staff("POST", "/api/v1/devices/"+f.device+"/pairing", store.RightStaff, nil, &code)
+	anew := e.newTablet()
+	anew.pair(code.Code)
+	asks(f, http.StatusUnauthorized)
+	asks(anew, http.StatusOK)
+	for range tabletBurst + 1 { // costs no more than to refuse it in another way
+		asks(stranger, http.StatusUnauthorized)
+	}
+	if n := len(e.server.tablets.buckets); n != 3 {
+		t.Errorf("%d tablets are counted", n)
 	}
 }
 

@@ -36,7 +36,9 @@ func TestRights(t *testing.T) {
 		ask := func(token, cookie string) answer {
 			c := call{method: rt.method, path: address(e.server, rt), contentType: rt.accepts, token: token, cookie: cookie}
 			if rt.access == session && rt.body > 0 && token == "" && !strings.Contains(cookie, wrong) && cookie != "" {
-				c.body = formField + "=" + e.formToken(cookie)
+				if c.body = formField + "=" + e.formToken(cookie); rt.accepts == typeMultipart {
+					c.body, c.contentType = multipartForm(t, formField, e.formToken(cookie))
+				}
 			}
 			return e.do(c)
 		}
@@ -73,6 +75,30 @@ func TestRights(t *testing.T) {
 				check("cookie "+string(right), ask("", cookies[right]), open || rt.access == optional, string(codeTokenRequired))
 			}
 		})
+	}
+}
+
+// TestRightMissing: who is refused reads which right is needed, and which there is.
+func TestRightMissing(t *testing.T) {
+	e := start(t, options{})
+	for _, c := range []struct {
+		method, path string
+		right        store.Right
+		vi, en       string
+	}{
+		{"GET", "/api/v1/responses", store.RightStaff, "Cần một trong các quyền [export]. Mã truy cập này có [staff].", "Needed: one of [export]. This token has [staff]."},
+		{"GET", "/api/v1/rounds", store.RightBackup, "Cần một trong các quyền [full report]. Mã truy cập này có [backup].", "Needed: one of [full report]. This token has [backup]."},
+		{"GET", "/api/v1/kiosk/bundle", store.RightFull, "Cần một trong các quyền [tablet]. Mã truy cập này có [full].", "Needed: one of [tablet]. This token has [full]."},
+	} {
+		for lang, want := range map[string]string{"vi": c.vi, "en": c.en} {
+			a := e.do(call{method: c.method, path: c.path + "?lang=" + lang, token: e.tokens[c.right]})
+			if f := a.errorOf(t); f.Code != codeRightMissing || f.Detail != want {
+				t.Errorf("%s: %s, want %s", c.path, a.body, want)
+			}
+		}
+	}
+	if a := e.do(call{path: "/api/v1/responses"}); a.errorOf(t).Detail != "" {
+		t.Errorf("without a token: %s", a.body)
 	}
 }
 

@@ -50,6 +50,8 @@ const (
 	typeJSON = "application/json"
 	typeForm = "application/x-www-form-urlencoded"
 	typeText = "text/plain"
+	// typeMultipart is that of a form with a file.
+	typeMultipart = "multipart/form-data"
 )
 
 // route is one line of the route table.
@@ -129,6 +131,8 @@ func (s *Server) table() []route {
 		{method: get, path: "/fleet", access: session, rights: rights{store.RightStaff}, timeout: slow, page: true, handler: s.fleetPage},
 		{method: get, path: "/fleet/new", access: session, rights: rights{store.RightStaff}, timeout: quick, page: true, handler: s.newTabletPage},
 		{method: post, path: "/fleet/new", access: session, rights: rights{store.RightStaff}, timeout: quick, page: true, body: smallBody, accepts: typeForm, handler: s.addTablet},
+		{method: get, path: "/fleet/upload", access: session, rights: rights{store.RightStaff}, timeout: quick, page: true, handler: s.uploadPage},
+		{method: post, path: "/fleet/upload", access: session, rights: rights{store.RightStaff}, timeout: bulk, page: true, body: exportBody, accepts: typeMultipart, handler: s.uploadExport},
 		{method: get, path: "/fleet/quarantine", access: session, rights: rights{store.RightStaff}, timeout: slow, page: true, handler: s.quarantinePage},
 		{method: post, path: "/fleet/quarantine", access: session, rights: rights{store.RightStaff}, timeout: bulk, page: true, body: smallBody, accepts: typeForm, handler: s.changeQuarantine},
 		{method: get, path: "/fleet/:device", access: session, rights: rights{store.RightStaff}, timeout: quick, page: true, handler: s.tabletPage},
@@ -202,7 +206,7 @@ func newLimits(routes []route) *limits {
 
 // requestConfig sets the limit of a body before it is read: the route's own
 // for a caller with the right to it, a small one for all others, so that nobody
-// fills the memory without a token.
+// fills the memory without a token or a session.
 func (s *Server) requestConfig(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	small := fasthttp.RequestConfig{MaxRequestBodySize: smallBody}
 	if n := h.ContentLength(); n >= 0 && n <= smallBody || !s.open.Load() {
@@ -213,11 +217,19 @@ func (s *Server) requestConfig(h *fasthttp.RequestHeader) fasthttp.RequestConfig
 	if rt == nil {
 		return small
 	}
-	if rt.access == tablet {
-		if device, _ := s.bearerTablet(h); device == nil {
-			return small
-		}
-	} else if token, err := s.bearerToken(h); err != nil || token == nil || !allows(*token, rt.rights) {
+	allowed := false
+	switch rt.access {
+	case tablet:
+		device, _ := s.bearerTablet(h)
+		allowed = device != nil
+	case session:
+		_, token, ok := s.sessionToken(string(h.Cookie(s.cookieName())))
+		allowed = ok && allows(token, rt.rights)
+	default:
+		token, err := s.bearerToken(h)
+		allowed = err == nil && token != nil && allows(*token, rt.rights)
+	}
+	if !allowed {
 		return small
 	}
 	return fasthttp.RequestConfig{MaxRequestBodySize: rt.body, ReadTimeout: 2 * time.Minute}

@@ -82,7 +82,8 @@ type Server struct {
 	assets  *assets
 	policy  string
 	sounds  sounds
-	limiter limiter
+	limiter limiter[netip.Addr]
+	tablets limiter[string] // by the hash of the key: who is paired anew begins anew
 	boards  boards
 	blanks  blankForms
 	bundles bundles
@@ -128,6 +129,8 @@ func NewWaiting(cfg Config) *Server {
 		cfg.Random = rand.Reader
 	}
 	s := &Server{cfg: cfg, texts: loadTexts(), assets: loadAssets(), backups: make(chan struct{}, backupsAtOnce)}
+	s.limiter.burst, s.limiter.rate = limitBurst, limitRate
+	s.tablets.burst, s.tablets.rate = tabletBurst, tabletRate
 	s.pages = loadPages(s.assets)
 	s.policy = contentPolicy(s.assets)
 	if cfg.KioskApp == nil {

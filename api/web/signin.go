@@ -97,16 +97,16 @@ func (s *Server) cookieName() string {
 	return "sipas"
 }
 
-// sessionToken finds the token that the reader signed in with. One that was
-// revoked since is not found, nor is that of a session that was ended.
-func (s *Server) sessionToken(r *request) (store.Token, bool) {
-	p, ok := openPass(s.sessionKey, r.Cookies(s.cookieName()), s.cfg.Now())
+// sessionToken finds the session of a cookie and the token that the reader signed in
+// with. One that was revoked since is not found, nor is that of a session that was ended.
+func (s *Server) sessionToken(cookie string) (sessionID, store.Token, bool) {
+	p, ok := openPass(s.sessionKey, cookie, s.cfg.Now())
 	view := s.store.View()
 	if !ok || view.SignedOut(p.id.hash()) {
-		return store.Token{}, false
+		return sessionID{}, store.Token{}, false
 	}
-	r.session = p.id
-	return view.TokenByHash(p.token)
+	token, ok := view.TokenByHash(p.token)
+	return p.id, token, ok
 }
 
 // startSession signs the reader in and leads to a clean address.

@@ -528,6 +528,7 @@ func TestNoBatch(t *testing.T) {
 		return string(jsonOf(t, b))
 	}
 	text := with(func(*kiosk.Batch) {})
+	details := map[string]string{"epoch": "epoch", "number 0": "answer 1 of 1", "too many answers": "too many answers", "empty": "JSON"}
 	for what, body := range map[string]string{
 		"empty": "", "cut": text[:len(text)-2], "two": text + text, "an array": "[" + text + "]", "not UTF-8": strings.Replace(text, `"app":"test"`, "\"app\":\"\xff\"", 1),
 		"epoch": with(func(b *kiosk.Batch) { b.Epoch = "x" }), "nonce": with(func(b *kiosk.Batch) { b.Nonce = "short" }),
@@ -536,7 +537,7 @@ func TestNoBatch(t *testing.T) {
 		"too large":        with(func(b *kiosk.Batch) { b.Items = []kiosk.Sealed{{N: 1, Sealed: make([]byte, 20<<10)}} }),
 	} {
 		a := e.do(call{method: "POST", path: "/api/v1/kiosk/sync", token: f.bearer, contentType: typeJSON, body: body})
-		if a.status != http.StatusUnprocessableEntity || a.errorOf(t).Code != codeBatch {
+		if a.status != http.StatusUnprocessableEntity || a.errorOf(t).Code != codeBatch || a.errorOf(t).Detail == "" || !strings.Contains(a.errorOf(t).Detail, details[what]) {
 			t.Errorf("%s: %d %.200s", what, a.status, a.body)
 		}
 	}

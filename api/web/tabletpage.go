@@ -55,8 +55,6 @@ type tabletView struct {
 	Done string
 	// Pairing is there only in the answer to who asked for it.
 	Pairing *pairingView
-	// Command hands in an exported file.
-	Command string
 }
 
 type deskChoice struct{ Code, Name string }
@@ -173,7 +171,6 @@ func (s *Server) showTablet(r *request, status int, d *kiosk.Device, v *tabletVi
 		}
 		v.Places = append(v.Places, place)
 	}
-	v.Command = "sipas device upload " + p.T("fleet.file") + " --url " + s.cfg.PublicURL + " --token …"
 	return s.render(r, status, "device", p)
 }
 

@@ -12,7 +12,7 @@
 // An entry is { n, sealed, digest, session }, in kept with sent: when a receipt came.
 
 const keptFor = 60 * 24 * 3600e3; // at most, in ms
-const maxSessions = 4000; // the server takes 5000
+const maxSessions = 4000; // the server takes 20,000
 
 export class Queue {
   constructor(storage, loaded) {
@@ -164,14 +164,14 @@ export class Queue {
     return list.filter((s) => s.n >= (from ? from.n : 0) && s.n <= (to ? to.n : Infinity));
   }
 
-  // renew makes the database that of another tablet, which numbers its answers anew. Nothing
-  // may wait.
-  renew(epoch) {
+  // renew makes the database that of another tablet, which numbers its answers anew, and does
+  // operations with it. Nothing may wait.
+  renew(epoch, operations = []) {
     return this.alone(async () => {
       if (this.unsent.size > 0) throw new Error('answers wait');
       await this.storage.commit([
         ['put', 'meta', 'epoch', epoch], ['put', 'meta', 'next', 1], ['put', 'meta', 'abandoned', 0],
-        ...[...this.kept.keys()].map((n) => ['delete', 'kept', n]),
+        ...[...this.kept.keys()].map((n) => ['delete', 'kept', n]), ...operations,
       ]);
       Object.assign(this, { epoch, next: 1, abandoned: 0 });
       this.kept.clear();

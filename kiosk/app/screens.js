@@ -127,12 +127,12 @@ function receipt(bundle, lang, code, seconds) {
     el('div', {}, el('p', {}, say(lang, 'thanks.receipt')), el('output', { id: 'receipt' }, grouped(code)), el('p', { class: 'note' }, say(lang, 'thanks.note', seconds))));
 }
 
-// idle asks whether somebody is still there. It returns the dialog and a way to say how
-// many seconds are left.
+// idle asks whether somebody is still there; a touch anywhere says so. It returns the dialog
+// and a way to say how many seconds are left.
 export function idle({ lang, onstay }) {
   const left = el('p', { role: 'timer' });
-  const dialog = el('dialog', { class: 'idle', 'aria-labelledby': 'idle-title', oncancel: (e) => { e.preventDefault(); onstay(); } },
-    el('h2', { id: 'idle-title' }, say(lang, 'idle.title')), left, el('button', { class: 'big', id: 'stay', onclick: onstay, autofocus: true }, say(lang, 'idle.stay')));
+  const dialog = el('dialog', { class: 'idle', 'aria-labelledby': 'idle-title', onclick: onstay, oncancel: (e) => { e.preventDefault(); onstay(); } },
+    el('h2', { id: 'idle-title' }, say(lang, 'idle.title')), left, el('button', { class: 'big', id: 'stay', autofocus: true }, say(lang, 'idle.stay')));
   return { dialog, count: (seconds) => { left.textContent = say(lang, 'idle.text', seconds); } };
 }
 

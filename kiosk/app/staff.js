@@ -1,95 +1,101 @@
-// What staff see on a tablet: pairing, the PIN, and the menu behind it.
+// What staff do on a tablet: pair it, send now, export, take it out of service.
 
-import { el } from './dom.js';
-import { bytes, hex, random } from './seal.js';
+import { fullScreen, handOver } from './browser.js';
+import { exportFiles, takeReceipts } from './export.js';
+import { pair } from './pairing.js';
+import { Lock } from './pin.js';
+import * as screens from './staff-screens.js';
+import { running } from './tablet.js';
 import { say } from './texts.js';
 
-const field = (id, label, attributes, note) => el('p', {}, el('label', { for: id }, label),
-  el('input', { id, autocomplete: 'off', spellcheck: 'false', ...attributes }), note ? el('small', {}, note) : null);
+export class Staff {
+  constructor(tablet, contact, visits) { Object.assign(this, { tablet, contact, visits, lock: new Lock(tablet) }); }
 
-// enrol asks for a pairing code and a PIN. onenrol(code, pin) resolves to '' or to what is
-// wrong, as text.
-export function enrol({ lang, code, onenrol, oncancel }) {
-  const wrong = el('p', { class: 'wrong', role: 'alert' });
-  const button = el('button', { class: 'big', id: 'enrol' }, say(lang, 'enrol.go'));
-  const cancel = oncancel ? el('button', { type: 'button', class: 'quiet', onclick: oncancel }, say(lang, 'pin.cancel')) : null;
-  const working = (yes) => { for (const b of [button, cancel]) if (b) b.disabled = yes; };
-  const form = el('form', { class: 'entry', onsubmit: async (event) => {
-    event.preventDefault();
-    const { code: c, pin } = form.elements;
-    if (!/^\d{4,8}$/.test(pin.value)) {
-      wrong.textContent = say(lang, 'enrol.pin_wrong');
-      return;
+  enrol(code = '') {
+    const cancel = this.tablet.stored.device ? () => this.visits.home() : null;
+    this.visits.show('enrol', screens.enrol({ lang: 'vi', code, onenrol: (c, pin) => this.#pair(c, pin), oncancel: cancel }));
+  }
+
+  // pair pairs, whatever is touched meanwhile, and returns what is wrong, '' for nothing.
+  async #pair(code, pin) {
+    const { tablet, contact, visits } = this;
+    visits.mode = 'pairing';
+    try {
+      const wrong = await pair(tablet, code, pin, fetch.bind(window));
+      if (wrong) return wrong;
+      await tablet.look();
+      visits.home();
+      contact.wake();
+      contact.talk();
+      return '';
+    } catch (e) {
+      tablet.fail(e);
+      return say('vi', 'staff.failed', e?.message);
+    } finally {
+      if (visits.mode === 'pairing') visits.mode = 'enrol';
+      visits.touched();
     }
-    working(true);
-    wrong.textContent = say(lang, 'enrol.working');
-    wrong.textContent = await onenrol(c.value, pin.value);
-    working(false);
-  } },
-  field('code', say(lang, 'enrol.code'), { value: code, required: true, maxlength: 40, autocapitalize: 'characters' }),
-  field('pin', say(lang, 'enrol.pin'), { class: 'secret', inputmode: 'numeric', required: true, maxlength: 8 }, say(lang, 'enrol.pin_note')),
-  wrong, button, cancel);
-  return [el('main', { class: 'notice' }, el('h1', {}, say(lang, 'enrol.title')), el('p', {}, say(lang, 'enrol.text')), form)];
-}
+  }
 
-// hashPIN is what is kept of a PIN; slow, since a PIN is short.
-export async function hashPIN(pin, salt = random(16)) {
-  const key = await crypto.subtle.importKey('raw', bytes(pin), 'PBKDF2', false, ['deriveBits']);
-  const bits = await crypto.subtle.deriveBits({ name: 'PBKDF2', hash: 'SHA-256', salt, iterations: 200_000 }, key, 256);
-  return { salt, hash: hex(new Uint8Array(bits)) };
-}
+  askPIN() {
+    const { lock, visits } = this;
+    visits.show('pin', screens.pin({
+      lang: 'vi', lock, onopen: () => { if (visits.mode === 'pin') this.#menu(); }, onpair: () => this.enrol(), oncancel: () => visits.home(),
+    }));
+  }
 
-const pinTries = 5, pinPause = 60e3;
-let wrongTries = 0, waitUntil = 0; // of this start
+  #menu(said = '') {
+    const { tablet, contact, visits, tablet: { bundle, queue, stored: { device } } } = this;
+    this.sure = false;
+    visits.show('staff', screens.menu({ lang: 'vi', state: {
+      said, device, desk: bundle ? `${bundle.desk.name.vi || ''} (${bundle.desk.id})` : device.desk,
+      queued: queue.unsent.size, kept: queue.kept.size, contact: tablet.stored.contact, offset: tablet.clock.offset, status: tablet.status,
+      app: running, bundle: tablet.release.now?.bundle,
+    }, on: {
+      sync: async () => { await contact.meet(); await tablet.look(); this.#again(); },
+      test: () => { visits.home(); visits.begin(true); },
+      exportAnswers: () => this.#export(),
+      receipts: (file) => this.#receipts(file),
+      full: () => { fullScreen(); },
+      pair: () => this.enrol(),
+      unpair: () => this.#unpair(),
+      close: () => visits.home(),
+    } }));
+  }
 
-// pin asks for the PIN of which kept is the hash.
-export function pin({ lang, kept, onopen, onpair, oncancel }) {
-  const wrong = el('p', { class: 'wrong', role: 'alert' });
-  const form = el('form', { class: 'entry', onsubmit: async (event) => {
-    event.preventDefault();
-    const input = form.elements.pin;
-    const wait = waitUntil - performance.now();
-    if (wait > 0) {
-      wrong.textContent = say(lang, 'pin.wait', Math.ceil(wait / 1000));
-      return;
+  // again shows the menu anew, unless staff have left it meanwhile.
+  #again(said) { if (this.visits.mode === 'staff') this.#menu(said); }
+
+  async #export() {
+    const { tablet } = this, { files, count, last } = await exportFiles(tablet);
+    try {
+      await handOver(files);
+    } catch (e) {
+      return say('vi', 'staff.export_failed', e?.message);
     }
-    if ((await hashPIN(input.value, kept.salt)).hash === kept.hash) {
-      wrongTries = 0;
-      onopen();
-      return;
+    await tablet.keep({ exported: Math.max(tablet.stored.exported, last) }).catch((e) => tablet.fail(e));
+    return say('vi', 'staff.exported', count);
+  }
+
+  async #receipts(file) {
+    const left = await takeReceipts(this.tablet, await file.text());
+    if (left === null) return say('vi', 'staff.receipts_wrong');
+    this.#again(say('vi', 'staff.settled', left));
+    return say('vi', 'staff.settled', left);
+  }
+
+  async #unpair() {
+    const { queue, release, storage, stored } = this.tablet;
+    const left = [...queue.unsent].filter((n) => n > stored.exported).length;
+    if (left > 0) return say('vi', 'staff.unpair_left', left);
+    if (!this.sure) {
+      this.sure = true;
+      return say('vi', 'staff.unpair_ask', queue.unsent.size);
     }
-    input.value = '';
-    wrong.textContent = say(lang, 'pin.wrong');
-    if (++wrongTries % pinTries === 0) waitUntil = performance.now() + pinPause;
-  } },
-  field('pin', say(lang, 'pin.title'), { class: 'secret', inputmode: 'numeric', required: true, maxlength: 8 }), wrong,
-  el('button', { class: 'big', id: 'open' }, say(lang, 'pin.go')),
-  el('button', { type: 'button', class: 'quiet', onclick: oncancel }, say(lang, 'pin.cancel')),
-  el('button', { type: 'button', class: 'plain', id: 'pair-again', onclick: onpair }, say(lang, 'pin.pair')));
-  return [el('main', { class: 'notice' }, el('h1', {}, say(lang, 'staff.title')), form)];
-}
-
-const moment = new Intl.DateTimeFormat('vi-VN', { dateStyle: 'short', timeStyle: 'short', timeZone: 'Asia/Ho_Chi_Minh' });
-const megabytes = (n) => (n / 2 ** 20).toLocaleString('vi-VN', { maximumFractionDigits: 1 }) + ' MB';
-
-// menu shows how the tablet does. on: sync, test, exportAnswers, receipts(file), unpair,
-// pair, full, close; each resolves to a text to show, or to nothing.
-export function menu({ lang, state, on }) {
-  const { device, desk, queued, kept, contact, offset, status, app, bundle } = state;
-  const said = el('p', { class: 'wrong', id: 'said', role: 'status' }, state.said || '');
-  const act = (id, run) => el('button', { class: 'quiet', id: 'do-' + id, onclick: async () => { said.textContent = await Promise.resolve(run()).catch((e) => say(lang, 'staff.failed', e?.message)) || ''; } }, say(lang, 'staff.' + id));
-  const file = el('input', { type: 'file', id: 'receipts', accept: '.json,application/json', onchange: async () => { said.textContent = await on.receipts(file.files[0]); file.value = ''; } });
-  const row = (key, id, value, bad) => [el('dt', {}, say(lang, 'staff.' + key)), el('dd', { id, class: bad ? 'bad' : undefined }, value)];
-  return [el('main', { class: 'staff' }, el('h1', {}, say(lang, 'staff.title')),
-    el('dl', {},
-      row('device', 'is-device', `${device.name} (${device.id})`), row('desk', 'is-desk', desk),
-      row('queue', 'is-queue', String(queued)), row('kept', 'is-kept', String(kept)),
-      row('last', 'is-last', contact.at ? moment.format(contact.at) : say(lang, 'staff.never')),
-      row('result', 'is-result', contact.result ? say(lang, 'staff.result.' + contact.result) : '–', contact.result && contact.result !== 'ok'),
-      row('clock', 'is-clock', say(lang, 'staff.seconds', (Math.round(offset / 1000) || 0).toLocaleString('vi-VN')), Math.abs(offset) > 300e3),
-      row('storage', 'is-storage', `${megabytes(status.used)} / ${megabytes(status.quota)}; ${say(lang, status.persisted ? 'staff.persisted' : 'staff.not_persisted')}`, !status.persisted),
-      row('version', 'is-version', `${app} / ${(bundle || '–').slice(0, 12)}`)),
-    said,
-    el('div', { class: 'actions' }, act('sync', on.sync), act('test', on.test), act('export', on.exportAnswers), act('full', on.full), act('pair', on.pair), act('unpair', on.unpair), act('close', on.close)),
-    el('p', {}, el('label', { for: 'receipts' }, say(lang, 'staff.receipts')), file))];
+    await storage.destroy();
+    await release.destroy();
+    for (const r of await navigator.serviceWorker.getRegistrations()) await r.unregister();
+    location.reload();
+    return '';
+  }
 }

@@ -11,7 +11,7 @@ const least = 5e3, most = 600e3; // of waiting after a failure, in ms
 
 // Failure says why a contact failed: offline (nothing came back), stranger (something
 // answered that is not the server: the sign-in page of a network, perhaps), refused (the
-// key is not known), server (it cannot now).
+// key is not known), server (it cannot now, or too much came to it).
 export class Failure extends Error {
   constructor(kind, detail) {
     super(kind + ': ' + detail);
@@ -71,10 +71,12 @@ export class Sync {
       throw new Failure('offline', e.message);
     }
     if (response.ok) return text;
+    const { status } = response;
+    if (status === 429 || status >= 500) throw new Failure('server', 'status ' + status);
     // Nothing of it is signed. Should a batch be at fault, smaller ones find the answer
     // that is, and go on behind it.
-    if (response.status >= 400 && response.status < 500) this.#narrow();
-    throw new Failure(response.status === 401 ? 'refused' : response.status >= 500 ? 'server' : 'stranger', 'status ' + response.status);
+    if (status >= 400) this.#narrow();
+    throw new Failure(status === 401 ? 'refused' : 'stranger', 'status ' + status);
   }
 
   #narrow() {

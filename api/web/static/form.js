@@ -171,7 +171,7 @@
   // arrive.
   function send() {
     if (sending) return;
-    sending = { body: encoded(), tries: 0, action: form.action, id: form.elements.id.value };
+    sending = { body: encoded(), tries: 0, action: form.action };
     save({ sent: true });
     hide(form, true);
     hide(one('#bar'), true);

@@ -86,7 +86,7 @@ test('nothing but the signed answer to this very batch changes anything', async 
     ['401', 'refused', async (t, b) => reply(await t.server.handle(b), 401)],
     ['407', 'stranger', async () => reply('', 407)],
     ['413', 'stranger', async (t, b) => reply(await t.server.handle(b), 413)],
-    ['429', 'stranger', async (t, b) => reply(await t.server.handle(b), 429)],
+    ['429', 'server', async (t, b) => reply(await t.server.handle(b), 429)],
     ['500', 'server', async (t, b) => reply(await t.server.handle(b), 500)],
     ['503', 'server', async (t, b) => reply(await t.server.handle(b), 503)],
     ['304', 'stranger', async (t, b) => reply(await t.server.handle(b), 304)],
@@ -204,6 +204,21 @@ test('smaller batches find the answers that are refused, and the rest goes throu
       await send();
     }
     assert.equal(t.server.stored.size, 320);
+  }
+});
+
+// Everybody's batches are too many for the server at times. That says nothing of this one.
+test('a server that is busy gets the same batch again', async () => {
+  for (const status of [429, 500, 503]) {
+    const t = await tablet(450);
+    await t.sync.once();
+    t.answer = async () => reply('{}', status);
+    for (let i = 0; i < 12; i++) await assert.rejects(t.sync.once(), { kind: 'server' });
+    t.answer = async (body) => reply(await t.server.handle(body));
+    await t.sync.once();
+    const sent = t.bodies.slice(1).map((b) => b.items.map((it) => it.n));
+    for (const numbers of sent) assert.deepEqual(numbers, sent[0], String(status));
+    assert.deepEqual([sent[0].length, sent[0][0]], [200, 201]);
   }
 });
 

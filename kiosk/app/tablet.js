@@ -1,0 +1,135 @@
+// What a tablet is: its storage, its clock, the survey it asks, and whether it can take
+// answers now. Visits, contact and staff work on it; it knows none of them.
+
+import { Clock, dayOf } from './clock.js';
+import { Queue } from './queue.js';
+import { hex, random } from './seal.js';
+import { openStorage } from './storage.js';
+import { roundOf } from './survey.js';
+import { Release } from './update.js';
+
+export const running = new URL(import.meta.url).pathname.split('/')[2]; // the version of this program
+
+const spare = 10 << 20; // bytes of storage that must be free
+
+export const newEpoch = () => hex(random(16));
+const readClocks = () => ({ mono: Math.round(performance.now()), wall: Date.now() });
+
+export class Tablet {
+  broken = ''; // why the storage takes nothing: full or stopped
+  worker = false; // a service worker is there, without which nothing starts offline
+  staged = null; // a release that lies ready
+  status = { battery: null, charging: false, persisted: false, used: 0, quota: 0 };
+
+  // parts are storage, queue, clock, release, bundle (null before there is one) and stored:
+  // what the storage keeps beside answers.
+  constructor(parts) {
+    Object.assign(this, parts);
+    this.stored = { device: null, pin: null, tries: 0, contact: {}, exported: 0, revoked: false, message: '', ...parts.stored };
+  }
+
+  static async open() {
+    const storage = await openStorage(), queue = await Queue.open(storage, newEpoch);
+    const { meta, sessions } = await storage.load();
+    const clock = new Clock(readClocks, sessions[sessions.length - 1] || null, meta.clock);
+    const release = await Release.open(fetch.bind(window)), bundle = await release.bundle();
+    const tablet = new Tablet({ storage, queue, clock, release, bundle, stored: meta });
+    // From storage that is full staff can still export.
+    await queue.note(clock.record()).catch((e) => tablet.fail(e));
+    await tablet.look();
+    return tablet;
+  }
+
+  // problem says why nobody can answer now, '' when one can.
+  problem() {
+    const { bundle, clock, stored } = this;
+    if (stored.revoked) return 'revoked';
+    if (this.broken) return this.broken;
+    if (!bundle || bundle.device.id !== stored.device.id || !this.worker) return 'preparing';
+    // Before a contact has said the time, nothing says when an answer was given.
+    if (clock.seen === 0) return 'preparing';
+    if (clock.wrong(bundle.day)) return 'clock';
+    return this.round() ? '' : 'closed';
+  }
+
+  // round is the one that takes answers now.
+  round() { return roundOf(this.bundle, dayOf(this.clock.time())); }
+
+  // keep stores values beside the answers.
+  async keep(values) {
+    Object.assign(this.stored, values);
+    await this.storage.commit(puts(values));
+  }
+
+  // become takes up what a pairing said, all of it or nothing. As another device it numbers
+  // its answers anew. An answer of the server that comes meanwhile is not for this device.
+  async become(values, other) {
+    const before = Object.fromEntries(Object.keys(values).map((key) => [key, this.stored[key]]));
+    Object.assign(this.stored, values);
+    try {
+      await (other ? this.queue.renew(newEpoch(), puts(values)) : this.storage.commit(puts(values)));
+    } catch (e) {
+      Object.assign(this.stored, before);
+      throw e;
+    }
+  }
+
+  // fail stops the tablet when its storage does.
+  fail(e) {
+    console.error('storage', e?.name, e?.message);
+    this.broken = e?.name === 'QuotaExceededError' ? 'full' : 'stopped';
+  }
+
+  // look sees how the tablet does, and whether its storage works again, which it returns.
+  async look() {
+    const { status } = this;
+    let works = true;
+    try {
+      if (this.broken) await this.storage.commit(puts({ probe: 1 }));
+      const { usage = 0, quota = 0 } = await navigator.storage.estimate();
+      status.used = usage;
+      status.quota = quota;
+      this.broken = quota > 0 && quota - usage < spare ? 'full' : '';
+      status.persisted = await navigator.storage.persisted();
+      // Browsers promise it to programs that are installed or used a lot, so each start asks
+      // again. One may ask a person, which nothing here waits for.
+      if (!status.persisted && this.stored.device && !this.asked) {
+        this.asked = true;
+        navigator.storage.persist().then((yes) => { status.persisted = yes; }, () => { /* it is not promised */ });
+      }
+    } catch (e) {
+      this.fail(e);
+      works = false;
+    }
+    try {
+      const battery = await navigator.getBattery?.();
+      if (battery) Object.assign(status, { battery: battery.level, charging: battery.charging });
+    } catch { /* it is not told */ }
+    return works;
+  }
+
+  // tell is what a batch says of the tablet.
+  tell() {
+    return { app: running, bundle: this.release.now?.bundle || '', status: { ...this.status, abandoned: this.queue.abandoned, problem: this.problem() } };
+  }
+
+  // takeUp makes the release that lies ready the one that runs, and never ends where the
+  // program is another.
+  async takeUp() {
+    const { staged } = this;
+    this.staged = null;
+    try {
+      await this.release.switch(staged);
+      if (this.release.now.app !== running) {
+        location.reload();
+        await new Promise(() => {}); // nothing starts any more
+      }
+      this.bundle = await this.release.bundle();
+      await this.release.prove();
+    } catch (e) {
+      console.warn('the new release is not taken up:', e?.message); // the old one goes on; tried again at the next contact
+    }
+  }
+}
+
+const puts = (values) => Object.entries(values).map(([key, value]) => ['put', 'meta', key, value]);
