@@ -42,6 +42,7 @@ type serviceError struct {
 	Status int
 	Code   string `json:"code"`
 	Text   string `json:"message"`
+	Detail string `json:"detail"`
 	Fields []struct {
 		Field   string `json:"field"`
 		Code    string `json:"code"`
@@ -53,6 +54,9 @@ type serviceError struct {
 func (e *serviceError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "the service answered %d %s: %s", e.Status, e.Code, e.Text)
+	if e.Detail != "" {
+		fmt.Fprintf(&b, " %s", e.Detail)
+	}
 	for _, f := range e.Fields {
 		fmt.Fprintf(&b, "\n  %s: %s (%s)", f.Field, f.Message, f.Code)
 	}

@@ -196,6 +196,7 @@ func TestDeviceCommands(t *testing.T) {
 	if other == desk {
 		other, _, _ = strings.Cut(desks[3], " ")
 	}
+	export := strings.TrimSpace(mustSipas(t, "token", "create", "--name", "export", "--rights", "export", "--data", data))
 	_, url := startServe(t, data)
 	device := func(args ...string) string {
 		t.Helper()
@@ -306,6 +307,9 @@ func TestDeviceCommands(t *testing.T) {
 	refused("must be one of", "comments", id, "maybe")
 	if code, _, stderr := sipas(t, "device", "list", "--data", data); code != 2 || !strings.Contains(stderr, "unknown flag --data") {
 		t.Errorf("on the store: %d %s", code, stderr)
+	}
+	if code, _, stderr := sipas(t, "device", "list", "--url", url, "--token", export); code != 1 || !strings.Contains(stderr, "staff") {
+		t.Errorf("without the right: %d %s", code, stderr)
 	}
 	if code, _, stderr := sipas(t, "device", "list"); code != 1 || !strings.Contains(stderr, "through the running service: --url") {
 		t.Errorf("without a service: %d %s", code, stderr)

@@ -94,7 +94,7 @@ func (s *Server) postBatch(r *request, body []byte) error {
 		return fail(codeTokenRequired)
 	}
 	if !r.token.Allows(store.RightImport) {
-		return fail(codeRightMissing)
+		return lacks(*r.token, []store.Right{store.RightImport})
 	}
 	var raw []json.RawMessage
 	if err := json.Unmarshal(body, &raw); err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"strconv"
+	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -255,7 +256,16 @@ func (s *Server) detail(lang string, f *failure) string {
 	if f.needed == nil {
 		return f.detail
 	}
-	return s.texts.say(lang, "error.right_missing.detail", f.needed, f.held)
+	return s.texts.say(lang, "error.right_missing.detail", listed(f.needed), listed(f.held))
+}
+
+// listed is "full, report".
+func listed(rights []store.Right) string {
+	names := make([]string, len(rights))
+	for i, r := range rights {
+		names[i] = string(r)
+	}
+	return strings.Join(names, ", ")
 }
 
 // sendJSON answers with a JSON body.

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -243,7 +242,6 @@ func TestKioskSoak(t *testing.T) {
 	started := time.Now()
 	now := func() time.Time { return testNow().Add(time.Since(started)) }
 	e := start(t, options{docs: &docs, failing: true, reports: &fakeReports{}, config: func(c *Config) { c.Now = now }})
-	e.server.tablets.burst = math.MaxFloat64 // a tablet's pauses are far shorter here
 	e.server.tablets.mu.Lock()
 	e.server.tablets.rate *= 2000 // as much faster as the tablets are: soak.js
 	e.server.tablets.mu.Unlock()

@@ -179,7 +179,9 @@ func (r *request) sendCompressed(status int, contentType string, body []byte) {
 type errorPage struct {
 	Code    survey.Code
 	Message string
-	Fields  []wireField
+	// Detail says what exactly is wrong, "" where Message does.
+	Detail string
+	Fields []wireField
 	// Entry offers to type a desk code.
 	Entry bool
 	// Done of Total answers are loaded.
@@ -194,7 +196,7 @@ func (s *Server) writeErrorPage(r *request, status int, f *failure) error {
 	if f.code == codeSignInRequired || f.code == codeTicketInvalid {
 		return s.signInPage(r, status, f.code)
 	}
-	d := errorPage{Code: f.code, Message: s.message(r.language(), f.code), Fields: s.wireFields(r, f.fields), RequestID: r.id,
+	d := errorPage{Code: f.code, Message: s.message(r.language(), f.code), Detail: s.detail(r.language(), f), Fields: s.wireFields(r, f.fields), RequestID: r.id,
 		Entry: status == fiber.StatusNotFound || strings.HasPrefix(r.route.path, "/s")}
 	p := s.newPage(r, s.texts.say(r.language(), "error.title"), &d)
 	if f.code == codeLoading {

@@ -86,9 +86,9 @@ func TestRightMissing(t *testing.T) {
 		right        store.Right
 		vi, en       string
 	}{
-		{"GET", "/api/v1/responses", store.RightStaff, "Cần một trong các quyền [export]. Mã truy cập này có [staff].", "Needed: one of [export]. This token has [staff]."},
-		{"GET", "/api/v1/rounds", store.RightBackup, "Cần một trong các quyền [full report]. Mã truy cập này có [backup].", "Needed: one of [full report]. This token has [backup]."},
-		{"GET", "/api/v1/kiosk/bundle", store.RightFull, "Cần một trong các quyền [tablet]. Mã truy cập này có [full].", "Needed: one of [tablet]. This token has [full]."},
+		{"GET", "/api/v1/responses", store.RightStaff, "Cần một trong các quyền sau: export. Mã truy cập này có: staff.", "It needs one of these rights: export. This token has: staff."},
+		{"GET", "/api/v1/rounds", store.RightBackup, "Cần một trong các quyền sau: full, report. Mã truy cập này có: backup.", "It needs one of these rights: full, report. This token has: backup."},
+		{"GET", "/api/v1/kiosk/bundle", store.RightFull, "Cần một trong các quyền sau: tablet. Mã truy cập này có: full.", "It needs one of these rights: tablet. This token has: full."},
 	} {
 		for lang, want := range map[string]string{"vi": c.vi, "en": c.en} {
 			a := e.do(call{method: c.method, path: c.path + "?lang=" + lang, token: e.tokens[c.right]})
@@ -96,6 +96,14 @@ func TestRightMissing(t *testing.T) {
 				t.Errorf("%s: %s, want %s", c.path, a.body, want)
 			}
 		}
+	}
+	const submit = "It needs one of these rights: import. This token has: submit."
+	if a := e.do(call{method: "POST", path: "/api/v1/responses?lang=en", contentType: typeJSON, token: e.tokens[store.RightSubmit], body: "[]"}); a.errorOf(t).Detail != submit {
+		t.Errorf("answers of others: %s", a.body)
+	}
+	const page = "Mã truy cập này có: backup."
+	if a := e.do(call{path: "/fleet", cookie: e.signedIn(e.tokens[store.RightBackup])}); a.status != http.StatusForbidden || !strings.Contains(a.body, page) {
+		t.Errorf("a page: %s", a.body)
 	}
 	if a := e.do(call{path: "/api/v1/responses"}); a.errorOf(t).Detail != "" {
 		t.Errorf("without a token: %s", a.body)
