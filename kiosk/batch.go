@@ -70,7 +70,8 @@ type Status struct {
 	// said was discarded.
 	Abandoned int64 `json:"abandoned"`
 	// Problem is a code of why it takes no answers now, "" when it does: full, clock,
-	// closed (no round), preparing (paired just now), stopped (its storage fails), revoked.
+	// closed (no round), preparing (no survey yet, or no contact has said the time),
+	// stopped (its storage fails), revoked.
 	Problem string `json:"problem"`
 }
 

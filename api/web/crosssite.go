@@ -1,11 +1,8 @@
 package web
 
 import (
-	"bytes"
 	"crypto/hmac"
 	"encoding/base64"
-	"io"
-	"mime/multipart"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -14,9 +11,6 @@ import (
 // formField is the name under which forms carry their token. In a form with a file it
 // stands first, so that nothing of the file is looked at before.
 const formField = "form"
-
-// formParts is how many parts of a form with a file are looked at.
-const formParts = 5
 
 // formToken proves that a form stood on a page of this session. The cookie alone does
 // not: browsers send it along from other hosts of the same domain, old ones from
@@ -49,26 +43,6 @@ func (r *request) postedToken() []byte {
 	}
 	token, _ := r.part(formField)
 	return token
-}
-
-// part is what a form with a file says under a name, and the name of the file where it
-// is one; nil where it says nothing. Unlike fasthttp's reader it unpacks nothing.
-func (r *request) part(name string) (content []byte, file string) {
-	parts := multipart.NewReader(bytes.NewReader(r.Request().Body()), string(r.Request().Header.MultipartFormBoundary()))
-	for range formParts {
-		part, err := parts.NextRawPart()
-		if err != nil {
-			break
-		}
-		if part.FormName() != name {
-			continue
-		}
-		if content, err = io.ReadAll(part); err != nil {
-			break
-		}
-		return content, part.FileName()
-	}
-	return nil, ""
 }
 
 // foreign reports whether the browser says that the form stood elsewhere. Pages here

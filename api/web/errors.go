@@ -267,10 +267,3 @@ func listed(rights []store.Right) string {
 	}
 	return strings.Join(names, ", ")
 }
-
-// sendJSON answers with a JSON body.
-func (r *request) sendJSON(status int, body []byte) {
-	r.Status(status)
-	r.Response().Header.SetContentType("application/json; charset=utf-8")
-	r.Response().SetBodyRaw(body)
-}

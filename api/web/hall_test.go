@@ -24,6 +24,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"net/http/httputil"
 	"os"
 	"os/exec"
@@ -870,21 +871,36 @@ func (w *tabletTab) qrLeadsTo(path string) {
 	}
 }
 
-// forward sends a request to the service; what it answers is lost.
-func (h *hall) forward(r *http.Request) {
+// forward sends a request to the service and returns once it is on its way; what comes
+// back is lost.
+func (h *hall) forward(r *http.Request) (answered chan struct{}) {
+	answered = make(chan struct{})
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return
+		close(answered)
+		return answered
 	}
-	out, err := http.NewRequest(r.Method, "http://"+h.behind.Load().(string)+r.URL.Path, bytes.NewReader(body))
+	sent := make(chan struct{})
+	once := sync.OnceFunc(func() { close(sent) })
+	ctx := httptrace.WithClientTrace(context.Background(), &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { once() }})
+	out, err := http.NewRequestWithContext(ctx, r.Method, "http://"+h.behind.Load().(string)+r.URL.Path, bytes.NewReader(body))
 	if err != nil {
-		return
+		close(answered)
+		return answered
 	}
 	out.Header = r.Header.Clone()
-	if res, err := http.DefaultClient.Do(out); err == nil {
-		_, _ = io.Copy(io.Discard, res.Body)
-		res.Body.Close()
+	go func() {
+		defer close(answered)
+		if res, err := http.DefaultClient.Do(out); err == nil {
+			_, _ = io.Copy(io.Discard, res.Body)
+			res.Body.Close()
+		}
+	}()
+	select {
+	case <-sent:
+	case <-answered: // it could not be sent
 	}
+	return answered
 }
 
 // emptied takes the answers out of a batch, so that a tablet hears of everything else.

@@ -90,28 +90,31 @@ func TestKioskServerKilled(t *testing.T) {
 	w.answerAll(many, 7)
 	w.offline(false)
 	// The first batch arrives and its answer is lost; the second dies on its way.
-	for _, whole := range []bool{true, false} {
+	for i, whole := range []bool{true, false} {
 		var batches atomic.Int32
 		h.set(func(rw http.ResponseWriter, r *http.Request) bool {
 			if r.URL.Path != "/api/v1/kiosk/sync" || batches.Add(1) > 1 {
 				return false
 			}
+			answered := h.forward(r)
 			if whole {
-				h.forward(r)
+				<-answered
 			} else {
-				go h.forward(r)
 				time.Sleep(3 * time.Millisecond)
 			}
 			_ = h.process.Process.Kill()
 			panic(http.ErrAbortHandler)
 		})
+		if i > 0 {
+			h.serve() // not before: the tablet may be in contact at any moment
+		}
 		if result, queued := w.send(); result != "không có mạng" || queued != fmt.Sprint(many) {
 			t.Errorf("the server died: %s, %s wait", result, queued)
 		}
-		h.set(nil)
 		h.kill()
-		h.serve()
 	}
+	h.set(nil)
+	h.serve()
 	w.drain()
 	compareAnswers(t, docs, w.acknowledged(), h.responses(), 0)
 	if d := h.device(); d.Queue != 0 || len(d.Missing) != 0 || d.Clones != 0 {
@@ -476,7 +479,9 @@ func TestKioskLeavesNothing(t *testing.T) {
 	docs := hallDocuments(t)
 	h := openHall(t, docs)
 	w := h.newTablet(800, 1280)
-	w.before(`window.ahead = 0; const now = performance.now.bind(performance); performance.now = () => now() + ahead; window.slept = 0; const wall = Date.now.bind(Date); Date.now = () => wall() + slept;`)
+	// The monotonic clock can be put ahead, and be held, so that a slow machine changes nothing.
+	w.before(`window.ahead = 0; window.held = null; const now = performance.now.bind(performance); performance.now = () => (held ?? now()) + ahead;
+		window.hold = () => { held = now(); }; window.release = () => { ahead += held - now(); held = null; }; window.slept = 0; const wall = Date.now.bind(Date); Date.now = () => wall() + slept;`)
 	device := w.enrol("Máy 1", testDesk)
 	h.call("POST", "/api/v1/devices/"+device, `{"comments":true}`, nil)
 	w.send()
@@ -493,17 +498,18 @@ func TestKioskLeavesNothing(t *testing.T) {
 		}
 		w.eval(`String(document.querySelector("#next").click())`)
 	}
+	w.eval(`window.hold(), ""`)
 	w.do(chromedp.SendKeys(chromedp.CSS("#comment"), "Nguyễn Thị Bí Mật"))
 	if w.eval(`String(document.querySelector("#app").innerText.length > 0)`) != "true" {
 		t.Fatal("no screen")
 	}
 	idle := func(seconds int) { w.eval(fmt.Sprintf("window.ahead += %d, ''", seconds*1000)) }
-	idle(56)
+	idle(59)
 	time.Sleep(1500 * time.Millisecond) // the program looks every second
 	if w.eval(`String(Boolean(document.querySelector("dialog[open]")))`) != "false" {
 		t.Error("the warning comes before 60 seconds")
 	}
-	idle(4)
+	idle(1)
 	w.until("the warning", `document.querySelector("dialog[open]")`)
 	w.photograph("kiosk-idle")
 	w.eval(`String(document.querySelector("#stay").click())`)
@@ -512,13 +518,14 @@ func TestKioskLeavesNothing(t *testing.T) {
 	}
 	idle(61)
 	w.until("the warning again", `document.querySelector("dialog[open]")`)
-	idle(15)
+	idle(18)
 	time.Sleep(1500 * time.Millisecond)
 	if w.eval(`String(Boolean(document.querySelector("dialog[open]")))`) != "true" {
 		t.Error("the answer is given up before 20 seconds of warning")
 	}
-	idle(5)
+	idle(1)
 	w.ready()
+	w.eval(`window.release(), ""`)
 	after := w.everything()
 	for _, secret := range []string{"Bí Mật", "Nguyễn"} {
 		if strings.Contains(after+w.eval(`document.documentElement.outerHTML`), secret) {
@@ -561,6 +568,25 @@ func TestKioskLeavesNothing(t *testing.T) {
 	}
 	idle(61)
 	w.until("Vietnamese again", `document.documentElement.lang === "vi"`)
+	// Nor is anything left of the tablet itself once staff unpaired it, which a double touch
+	// does not.
+	h.serve()
+	w.drain()
+	w.menu()
+	unpair := func() { w.eval(`String(document.querySelector("#do-unpair").click())`) }
+	w.eval(`window.hold(), ""`)
+	unpair()
+	unpair()
+	w.until("that it is asked", `document.querySelector("#said").textContent.includes("Chạm lần nữa")`)
+	idle(1)
+	unpair()
+	w.until("that it is asked", `document.querySelector("#said").textContent.includes("Chạm lần nữa")`)
+	idle(2)
+	unpair()
+	w.until("the page for pairing", `document.querySelector("#code") && !document.querySelector("#said")`)
+	if left := w.everything(); strings.Contains(left, device) || strings.Contains(left, testDesk) {
+		t.Errorf("after it was unpaired: %s", left)
+	}
 }
 
 // TestKioskTouches: the second half of a double touch, on the start or on a face, answers

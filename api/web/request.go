@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -155,4 +156,21 @@ func checkContentType(r *request) error {
 		return fail(codeContentType)
 	}
 	return nil
+}
+
+// send answers with a value as JSON.
+func (r *request) send(status int, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	r.sendJSON(status, body)
+	return nil
+}
+
+// sendJSON answers with a JSON body.
+func (r *request) sendJSON(status int, body []byte) {
+	r.Status(status)
+	r.Response().Header.SetContentType("application/json; charset=utf-8")
+	r.Response().SetBodyRaw(body)
 }

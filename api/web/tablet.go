@@ -53,16 +53,6 @@ func (s *Server) enrol(r *request) error {
 	return r.send(fiber.StatusOK, enrolled{d.ID, d.Name, d.Desk()})
 }
 
-// send answers with a value as JSON.
-func (r *request) send(status int, v any) error {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	r.sendJSON(status, body)
-	return nil
-}
-
 // syncAnswer is what a tablet is told. It acts on none of it without the signature
 // that stands beside it: signedAnswer.
 type syncAnswer struct {

@@ -255,23 +255,6 @@ func (s *Server) showPairing(r *request) error {
 	return s.render(r, fiber.StatusOK, "device", p)
 }
 
-// field is what a posted form says under a name.
-func (r *request) field(name string) string { return string(r.Request().PostArgs().Peek(name)) }
-
-// fieldErrors words what is wrong with the fields of a form, nil when err is nothing
-// of that kind.
-func (s *Server) fieldErrors(r *request, err error) map[string]string {
-	var invalid *survey.Error
-	if !errors.As(err, &invalid) {
-		return nil
-	}
-	wrong := map[string]string{}
-	for _, f := range invalid.Fields {
-		wrong[f.Field] = survey.Message(f.Code, r.language())
-	}
-	return wrong
-}
-
 // deskCode is the code of the desk that a person typed or chose; what is none stays.
 func (s *Server) deskCode(typed string) string {
 	if desk := s.store.View().FindDesk(typed); desk != nil {

@@ -14,7 +14,7 @@ export class Contact {
     for (;;) {
       const woken = new Promise((resolve) => { this.resolve = resolve; });
       const failed = await this.meet();
-      await Promise.race([woken, new Promise((resolve) => { setTimeout(resolve, this.sync.pause(failed)); })]);
+      await Promise.race([woken, new Promise((resolve) => { setTimeout(resolve, this.sync ? this.sync.pause(failed) : 60e3); })]);
     }
   }
 
@@ -65,7 +65,7 @@ export class Contact {
 
   async #hear({ again, name, desk, revoked, message }) {
     const { tablet } = this;
-    await tablet.keep({ device: { ...tablet.stored.device, name, desk }, revoked, message, ...again > 0 && { exported: 0 } });
+    await tablet.keep({ device: { ...tablet.stored.device, name, desk }, revoked, message, ...again > 0 && { exported: [] } });
   }
 
   async #stage({ app, bundle }) {

@@ -6,21 +6,20 @@ import { base64, base64url, bytes, forExport, random, seal, signer, unbase64 } f
 
 const most = 20_000, size = 20 << 20; // answers in a file, and bytes of them
 
-// exportFiles hands the queue over as files that only the server reads; count is how many
-// answers are in them, last the highest number. Everything stays in the queue until a
-// receipt comes.
+// exportFiles hands the queue over as files that only the server reads; numbers are those
+// of the answers in them. Everything stays in the queue until a receipt comes.
 export async function exportFiles(tablet) {
   const { queue } = tablet, proofs = await signer(tablet.stored.device.key);
-  const files = [], highest = [...queue.unsent].reduce((a, b) => Math.max(a, b), 0);
-  let count = 0, last = 0;
+  const files = [], numbers = [], highest = [...queue.unsent].reduce((a, b) => Math.max(a, b), 0);
+  let last = 0;
   do {
     const entries = await queue.take(most, size, last);
     if (last > 0 && !(entries[0]?.n > last)) break; // sent meanwhile
     files.push(await fileOf(tablet, proofs, entries, files.length + 1));
-    count += entries.length;
+    numbers.push(...entries.map((e) => e.n));
     last = entries.length > 0 ? entries[entries.length - 1].n : highest;
   } while (last < highest);
-  return { files, count, last };
+  return { files, numbers };
 }
 
 async function fileOf(tablet, proofs, entries, number) {

@@ -7,7 +7,7 @@ import { say } from './texts.js';
 // pair returns '' or what is wrong, as text. The key is made and stored before it is used:
 // when the answer is lost, the same key asks again.
 export async function pair(tablet, code, pin, fetch) {
-  const { queue, stored } = tablet;
+  const { queue, stored } = tablet, asked = Boolean(stored.pairing);
   const key = stored.pairing || random(32);
   await tablet.keep({ pairing: key });
   let response, device;
@@ -21,8 +21,11 @@ export async function pair(tablet, code, pin, fetch) {
     return say('vi', 'enrol.offline');
   }
   if (!response.ok || !device?.device) {
-    // A key that the server knows for another tablet would be refused for ever.
-    if (response.status === 404) await tablet.keep({ pairing: null });
+    if (response.status === 404) {
+      await tablet.keep({ pairing: null });
+      // A key from before may be that of another device, and the code good.
+      if (asked) return pair(tablet, code, pin, fetch);
+    }
     return say('vi', response.status === 429 ? 'enrol.busy' : response.status >= 500 ? 'enrol.offline' : 'enrol.wrong');
   }
   const other = Boolean(stored.device && stored.device.id !== device.device);
@@ -31,6 +34,6 @@ export async function pair(tablet, code, pin, fetch) {
     return say('vi', 'enrol.other', device.name, queue.unsent.size, stored.device.name);
   }
   const { device: id, name, desk } = device;
-  await tablet.become({ device: { id, name, desk, key }, pin: await hashPIN(pin), tries: 0, revoked: false, pairing: null, ...other && { exported: 0 } }, other);
+  await tablet.become({ device: { id, name, desk, key }, pin: await hashPIN(pin), tries: 0, revoked: false, pairing: null, ...other && { exported: [] } }, other);
   return '';
 }

@@ -22,25 +22,27 @@ export class Lock {
 
   #pause() {
     const { tries } = this.tablet.stored;
-    if (tries > 0 && tries % most === 0) this.until = this.now() + pause;
+    this.until = tries > 0 && tries % most === 0 ? this.now() + pause : 0;
   }
 
   // wait is for how many ms no PIN opens.
   wait() { return Math.max(0, this.until - this.now()); }
 
-  // open tries a PIN. A try counts before it is looked at, so that no restart saves one.
+  // open tries a PIN. A try counts before it is looked at, so that neither a restart nor two
+  // tries at once save one.
   async open(pin) {
     const { stored } = this.tablet;
     if (this.wait() > 0) return false;
     await this.#count(stored.tries + 1);
     const right = (await hashPIN(pin, stored.pin.salt)).hash === stored.pin.hash;
     if (right) await this.#count(0);
-    else this.#pause();
     return right;
   }
 
   // Where the storage takes nothing staff get in even so.
-  async #count(tries) {
-    await this.tablet.keep({ tries }).catch((e) => console.warn('tries of the PIN are not kept:', e?.message));
+  #count(tries) {
+    const kept = this.tablet.keep({ tries }); // which changes what is stored at once
+    this.#pause();
+    return kept.catch((e) => console.warn('tries of the PIN are not kept:', e?.message));
   }
 }

@@ -4,9 +4,12 @@ import { fullScreen, handOver } from './browser.js';
 import { exportFiles, takeReceipts } from './export.js';
 import { pair } from './pairing.js';
 import { Lock } from './pin.js';
+import { ranges, within } from './queue.js';
 import * as screens from './staff-screens.js';
 import { running } from './tablet.js';
 import { say } from './texts.js';
+
+const thinkFor = 1500; // ms
 
 export class Staff {
   constructor(tablet, contact, visits) { Object.assign(this, { tablet, contact, visits, lock: new Lock(tablet) }); }
@@ -46,7 +49,7 @@ export class Staff {
 
   #menu(said = '') {
     const { tablet, contact, visits, tablet: { bundle, queue, stored: { device } } } = this;
-    this.sure = false;
+    this.asked = null; // when it was asked whether to unpair
     visits.show('staff', screens.menu({ lang: 'vi', state: {
       said, device, desk: bundle ? `${bundle.desk.name.vi || ''} (${bundle.desk.id})` : device.desk,
       queued: queue.unsent.size, kept: queue.kept.size, contact: tablet.stored.contact, offset: tablet.clock.offset, status: tablet.status,
@@ -67,14 +70,15 @@ export class Staff {
   #again(said) { if (this.visits.mode === 'staff') this.#menu(said); }
 
   async #export() {
-    const { tablet } = this, { files, count, last } = await exportFiles(tablet);
+    const { tablet } = this, { files, numbers } = await exportFiles(tablet);
     try {
       await handOver(files);
     } catch (e) {
       return say('vi', 'staff.export_failed', e?.message);
     }
-    await tablet.keep({ exported: Math.max(tablet.stored.exported, last) }).catch((e) => tablet.fail(e));
-    return say('vi', 'staff.exported', count);
+    const before = [...tablet.queue.unsent].filter((n) => within(tablet.stored.exported, n));
+    await tablet.keep({ exported: ranges(new Set([...before, ...numbers])) }).catch((e) => tablet.fail(e));
+    return say('vi', 'staff.exported', numbers.length);
   }
 
   async #receipts(file) {
@@ -85,11 +89,12 @@ export class Staff {
   }
 
   async #unpair() {
-    const { queue, release, storage, stored } = this.tablet;
-    const left = [...queue.unsent].filter((n) => n > stored.exported).length;
+    const { queue, release, storage, stored } = this.tablet, now = performance.now();
+    const left = [...queue.unsent].filter((n) => !within(stored.exported, n)).length;
     if (left > 0) return say('vi', 'staff.unpair_left', left);
-    if (!this.sure) {
-      this.sure = true;
+    // The second half of a double touch is no yes.
+    if (this.asked === null || now - this.asked < thinkFor) {
+      this.asked = now;
       return say('vi', 'staff.unpair_ask', queue.unsent.size);
     }
     await storage.destroy();

@@ -48,8 +48,9 @@ export class Sync {
     const back = this.clock.now();
     this.clock.learn(at.session, Math.round((at.mono + back.mono) / 2), answer.time);
     if (answer.revoked) return { ...answer, more: false };
-    const left = await this.queue.settle(answer.receipts || [], async (e, r) => r.receipt === await this.proofs.receipt(e.digest, r.outcome), answer.time);
+    // What a backup covers makes room, without which nothing could be moved.
     const again = await this.queue.reconcile(answer.received || [], answer.covered || [], answer.time);
+    const left = await this.queue.settle(answer.receipts || [], async (e, r) => r.receipt === await this.proofs.receipt(e.digest, r.outcome), answer.time);
     await this.queue.note(this.clock.record());
     this.limit = Math.min(maxItems, this.limit * 2);
     this.after = entries.length > 0 ? entries[entries.length - 1].n : 0;

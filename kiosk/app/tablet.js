@@ -22,10 +22,10 @@ export class Tablet {
   status = { battery: null, charging: false, persisted: false, used: 0, quota: 0 };
 
   // parts are storage, queue, clock, release, bundle (null before there is one) and stored:
-  // what the storage keeps beside answers.
+  // what the storage keeps beside answers, exported being ranges of numbers.
   constructor(parts) {
     Object.assign(this, parts);
-    this.stored = { device: null, pin: null, tries: 0, contact: {}, exported: 0, revoked: false, message: '', ...parts.stored };
+    this.stored = { device: null, pin: null, tries: 0, contact: {}, exported: [], revoked: false, message: '', ...parts.stored };
   }
 
   static async open() {

@@ -84,14 +84,17 @@ export class Release {
   }
 
   // Without a recording the question is still there: one that cannot be had stops nothing.
+  // Where the network is bad the rest waits for the next release, and answers need not wait.
   async #sounds(bundle) {
-    let sum = 0;
+    let sum = 0, failed = 0;
     for (const address of Object.values(bundle.sounds)) {
       try {
         await this.#fetched('sound/' + address, address, null);
         sum += (await this.sound(address)).byteLength;
-      } catch { /* tried again with the next release */ }
-      if (sum > soundLimit) return;
+      } catch {
+        failed++;
+      }
+      if (sum > soundLimit || failed === 3) return;
     }
   }
 

@@ -5,7 +5,7 @@ import { store } from './answer.js';
 import { fullScreen } from './browser.js';
 import { show } from './dom.js';
 import * as screens from './screens.js';
-import { newID } from './seal.js';
+import { newID, newReceipt } from './seal.js';
 import { Sound } from './sound.js';
 import { begin, expected } from './survey.js';
 
@@ -139,11 +139,11 @@ export class Visits {
   async #finish() {
     const { visit, lang, tablet } = this;
     this.mode = 'thanks';
-    let code = null;
-    if (!visit.test) {
+    const code = visit.test ? null : newReceipt();
+    if (code) {
       show(screens.storing(visit.bundle, lang));
       try {
-        code = await store(visit, tablet.clock, tablet.queue);
+        await store(visit, code, tablet.clock, tablet.queue);
       } catch (e) {
         tablet.fail(e);
         this.lost = performance.now();

@@ -114,6 +114,19 @@ test('what is refused, and what becomes of the key', async () => {
   assert.equal(await pair(t, 'C9', '2468', codes.fetch), wrong('wrong'));
   assert.ok(!disk.sets.meta.get('pairing'), 'a key that was refused is not used again');
   assert.equal(await pair(t, 'C1', '2468', codes.fetch), '');
+  // A good code is not called wrong because the key from before is that of another device.
+  const held = await start(new Disk());
+  let tries = 0;
+  codes.lose = true;
+  await pair(held, 'C1', '2468', codes.fetch);
+  codes.lose = false;
+  const first = await hash(held.stored.pairing);
+  assert.equal(await pair(held, 'C2', '2468', async (address, options) => {
+    tries++;
+    return JSON.parse(options.body).key_sha256 === first ? answers(404, async () => ({ error: {} }))() : codes.fetch(address, options);
+  }), '');
+  assert.deepEqual([tries, held.stored.device.id], [2, 'D2']);
+  codes.keys.delete('C2');
   // Another device only without answers that wait.
   await t.queue.add(new Uint8Array(9), 'd', t.clock.record());
   assert.equal(await pair(t, 'C2', '2468', codes.fetch), wrong('other', 'Máy D2', 1, 'Máy D1'));

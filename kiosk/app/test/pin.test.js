@@ -32,6 +32,12 @@ test('after five wrong tries the right one opens nothing for a minute', async ()
   assert.equal(await lock.open('2468'), true);
 });
 
+test('tries at once are as many', async () => {
+  const t = of(), lock = t.lock();
+  assert.deepEqual(await Promise.all(['1', '2', '3', '4', '5', '6', '2468'].map((pin) => lock.open(pin))), Array(7).fill(false));
+  assert.deepEqual([t.tablet.stored.tries, lock.wait()], [5, 60e3]);
+});
+
 test('a restart saves no try and no wait', async () => {
   const t = of();
   for (let i = 1; i <= 4; i++) await t.lock().open('0000');

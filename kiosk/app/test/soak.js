@@ -4,10 +4,11 @@
 
 import assert from 'node:assert/strict';
 import { readFileSync, writeSync } from 'node:fs';
+import { store } from '../answer.js';
 import { Clock, dayOf } from '../clock.js';
 import { Queue } from '../queue.js';
 import * as seals from '../seal.js';
-import { begin, roundOf, submission } from '../survey.js';
+import { begin, roundOf } from '../survey.js';
 import { Failure, Sync } from '../sync.js';
 import { Crash, Disk } from './memory.js';
 
@@ -105,7 +106,7 @@ class Tablet {
 
   #step = 'answer';
 
-  // visit is somebody who answers; main.js does the same.
+  // visit is somebody who answers; visits.js does the same.
   async #visit() {
     const { draw, bundle, program: { clock, queue } } = this;
     const round = bundle && clock.seen > 0 && !clock.wrong(bundle.day) && roundOf(bundle, dayOf(clock.time()));
@@ -124,24 +125,21 @@ class Tablet {
       if (s.kind === 'profile') visit.profile[s.id] = pick(s.question.options).id;
       if (s.kind === 'comment') visit.said.comment = pick(comments);
     }
-    const at = clock.now(), session = clock.record();
-    const said = submission(visit, at.mono);
-    const receipt = seals.hex(await seals.sha256(seals.bytes(seals.newReceipt())));
-    const sealed = await seals.seal(seals.unbase64(bundle.seal), seals.forAnswer, seals.bytes(JSON.stringify({ ...said, receipt, ...at })));
-    const digest = seals.hex(await seals.sha256(sealed));
+    const code = seals.newReceipt(), receipt = seals.hex(await seals.sha256(seals.bytes(code)));
     const answer = { // by what the person did
       thanked: false, receipt, ...visit.said, profile: visit.profile, id: visit.id, round: round.id, desk: bundle.desk.id, reached: visit.items[visit.far].id, language: visit.language,
       instrument: round.instrument.split('@')[0], version: Number(round.instrument.split('@')[1]), answers: visit.answers,
     };
+    let stored; // the digest of what is stored
     try {
-      await queue.add(sealed, digest, session);
+      await store({ ...visit, bundle }, code, clock, { add: (sealed, digest, session) => queue.add(sealed, stored = digest, session) }, 1);
       answer.thanked = true;
       this.thanked++;
       this.answers.push(answer);
     } catch (e) {
       // Who is not thanked may have been stored.
       const { queue: waiting, kept } = this.disk.sets;
-      if ([...waiting.values(), ...kept.values()].some((it) => it.digest === digest)) this.answers.push(answer);
+      if ([...waiting.values(), ...kept.values()].some((it) => it.digest === stored)) this.answers.push(answer);
       throw e;
     }
   }
