@@ -568,6 +568,25 @@ func TestKioskLeavesNothing(t *testing.T) {
 	}
 	idle(61)
 	w.until("Vietnamese again", `document.documentElement.lang === "vi"`)
+	// Who has answered something is asked before it goes, also on the screens after the
+	// questions, where sending is one touch away.
+	w.eval(`String(document.querySelector("#start").click())`)
+	w.until("a question", `document.querySelector(".level")`)
+	w.eval(`String(document.querySelector('.level[data-value="5"]').click())`)
+	w.until("the next question", `document.querySelector("#back")`)
+	w.eval(`String(document.querySelector("#leave").click())`)
+	w.until("that it is asked", `document.querySelector("#send")`)
+	w.eval(`String(document.querySelector("#back").click())`)
+	for w.eval(`String(Boolean(document.querySelector(".level")))`) == "true" {
+		w.eval(`String(document.querySelector("#next").click())`)
+	}
+	w.eval(`String(document.querySelector("#stop").click())`)
+	w.until("that it is asked", `document.querySelector("#send")`)
+	w.eval(`String(document.querySelector("#leave").click())`)
+	w.ready()
+	if n := w.queued(); n != 1 {
+		t.Errorf("%d answers wait, want that of before", n)
+	}
 	// Nor is anything left of the tablet itself once staff unpaired it, which a double touch
 	// does not.
 	h.serve()
@@ -633,7 +652,7 @@ func TestKioskTouches(t *testing.T) {
 		if quick {
 			return
 		}
-		w.eval(`String(document.querySelector("#leave").click())`)
+		w.eval(`document.querySelector("#leave").click(), document.querySelector("#send") && document.querySelector("#leave").click(), ""`)
 		w.ready()
 	}
 	t.Skip("this machine is too busy to touch twice in 350 ms")
@@ -868,6 +887,14 @@ func TestKioskScreens(t *testing.T) {
 			w.eval(`String(document.querySelector("#hear").click())`)
 			w.until("the recording", `window.played === 1`)
 			look("question")
+			// On these screens, an iPad's too, everything can be touched without scrolling.
+			for _, at := range [][2]int64{{768, 1024}, {810, 1080}, {1024, 768}, {962, 601}, {size.width, size.height}} {
+				w.do(chromedp.EmulateViewport(at[0], at[1]))
+				w.photograph(fmt.Sprintf("%squestion-%dx%d", name, at[0], at[1]))
+				if w.eval(`String(document.documentElement.scrollHeight - innerHeight)`) != "0" {
+					t.Errorf("at %dx%d a question is %s px too high", at[0], at[1], w.eval(`String(document.documentElement.scrollHeight - innerHeight)`))
+				}
+			}
 			w.eval(`String(document.querySelector('.level[data-value="4"]').click())`)
 			w.eval(`String(document.querySelector("#back").click())`)
 			w.until("the answer of before", `document.querySelector('.level[data-value="4"]').getAttribute("aria-pressed") === "true"`)

@@ -14,7 +14,8 @@ export class Contact {
     for (;;) {
       const woken = new Promise((resolve) => { this.resolve = resolve; });
       const failed = await this.meet();
-      await Promise.race([woken, new Promise((resolve) => { setTimeout(resolve, this.sync ? this.sync.pause(failed) : 60e3); })]);
+      const pause = this.#news() ? (1 + Math.random()) * 10e3 : this.sync ? this.sync.pause(failed) : 60e3;
+      await Promise.race([woken, new Promise((resolve) => { setTimeout(resolve, pause); })]);
     }
   }
 
@@ -50,6 +51,15 @@ export class Contact {
     // Answers go before a release, which may take long.
     if (heard && !heard.revoked) await this.#stage(heard);
     return !reached;
+  }
+
+  // news: a release came with this contact. The server hears soon that it is here; once,
+  // however long the one who answers just now keeps it waiting.
+  #news() {
+    const { staged } = this.tablet, name = staged && staged.app + staged.bundle;
+    const news = Boolean(name) && name !== this.told;
+    this.told = name || this.told;
+    return news;
   }
 
   // The proofs are those of the key that the tablet has now.

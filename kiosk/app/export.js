@@ -1,7 +1,6 @@
 // Answers as files, for a tablet that cannot send, and what the server says of them. See
 // kiosk/PROTOCOL.md, "Export".
 
-import { dayOf } from './clock.js';
 import { base64, base64url, bytes, forExport, random, seal, signer, unbase64 } from './seal.js';
 
 const most = 20_000, size = 20 << 20; // answers in a file, and bytes of them
@@ -31,7 +30,8 @@ async function fileOf(tablet, proofs, entries, number) {
   const text = JSON.stringify({ batch, mac: await proofs.exported(batch) });
   const sealed = await seal(unbase64(tablet.bundle.seal), forExport, bytes(text));
   const file = JSON.stringify({ sipas_kiosk_export: 1, device: device.id, sealed: base64(sealed) });
-  return new File([file], `sipas-${device.id}-${dayOf(clock.time())}-${number}.json`, { type: 'application/json' });
+  const [day, hour, minute] = new Date(clock.time() + 7 * 3600e3).toISOString().split(/[T:]/); // in Vietnam
+  return new File([file], `sipas-${device.id}-${day}-${hour}h${minute}-${number}.json`, { type: 'application/json' });
 }
 
 // takeReceipts reads what the server said of an exported file, and returns how many answers

@@ -41,18 +41,18 @@ export function step({ bundle, visit, lang, on }) {
   const number = visit.items.indexOf(s) + 1;
   const body = s.kind === 'item' ? item(visit, s, lang, on) : s.kind === 'send' ? send(visit, lang, on) : s.kind === 'comment' ? comment(visit, lang, on) : choice(bundle, visit, s, lang, on);
   const answered = s.kind === 'item' ? visit.answers[s.id] !== undefined : s.kind === 'profile' ? visit.profile[s.id] : visit.said[s.id];
-  const stop = s.kind === 'item' && s.factor !== visit.items[0].factor;
+  const stop = s.kind !== 'send' && (s.kind !== 'item' || s.factor !== visit.items[0].factor);
   return [
     top(bundle, lang),
     visit.test ? el('p', { class: 'message', role: 'status' }, say(lang, 'step.test')) : null,
     el('main', { class: 'step' },
       el('div', { class: 'bar' }, el('progress', { max: visit.steps.length, value: visit.at, 'aria-hidden': 'true' }),
-        el('p', {}, number ? say(lang, 'step.where', number, visit.items.length) : '', on.hear ? el('button', { class: 'quiet', id: 'hear', onclick: on.hear }, say(lang, 'step.say')) : null)),
+        el('p', {}, number ? say(lang, 'step.where', number, visit.items.length) : s.kind !== 'send' ? say(lang, 'step.more') : '', on.hear ? el('button', { class: 'quiet', id: 'hear', onclick: on.hear }, say(lang, 'step.say')) : null)),
       body),
     el('footer', {},
       visit.at > 0 ? el('button', { class: 'quiet', id: 'back', onclick: on.back }, say(lang, 'step.back')) : null,
       stop ? el('button', { class: 'plain', id: 'stop', onclick: on.stop }, say(lang, 'step.stop')) : null,
-      el('button', { class: 'plain', id: 'leave', onclick: on.leave }, say(lang, 'step.leave')),
+      el('button', { class: 'plain', id: 'leave', onclick: on.leave }, say(lang, s.kind === 'send' ? 'send.leave' : 'step.leave')),
       s.kind !== 'send' ? el('button', { class: 'quiet', id: 'next', onclick: on.next }, say(lang, answered || s.kind === 'comment' ? 'step.next' : 'step.skip')) : null),
   ];
 }

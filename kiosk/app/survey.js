@@ -23,12 +23,25 @@ async function drawModule(modules, round, id) {
   return modules[modules.length - 1];
 }
 
-// expected is how many seconds a round takes a person, about: 4 an item.
+// expected is how many seconds a round takes a person, about: 4 an item, and 3 for each
+// question that comes after them.
 export function expected(bundle, round) {
-  const { factors, modules, quick } = bundle.instruments[round.instrument];
-  if (round.form === 'quick') return 4 * quick.items.length;
-  if (round.form === 'split') return 4 * modules.reduce((n, m) => n + m.items.length * m.probability, 0);
-  return 4 * factors.reduce((n, f) => n + f.items.length, 0);
+  const instrument = bundle.instruments[round.instrument], { factors, modules, quick } = instrument;
+  const more = 3 * (moreSteps(bundle, instrument).length - 1);
+  if (round.form === 'quick') return 4 * quick.items.length + more;
+  if (round.form === 'split') return 4 * modules.reduce((n, m) => n + m.items.length * m.probability, 0) + more;
+  return 4 * factors.reduce((n, f) => n + f.items.length, 0) + more;
+}
+
+// moreSteps is what comes after the items, up to sending.
+function moreSteps(bundle, instrument) {
+  const steps = [];
+  if (bundle.desk.fields.length > 1) steps.push({ kind: 'field', id: 'field' });
+  steps.push({ kind: 'filing', id: 'filing' }, { kind: 'helped', id: 'helped' });
+  for (const q of instrument.profile || []) if (!q.off) steps.push({ kind: 'profile', id: q.id, question: q });
+  if (bundle.device.comments) steps.push({ kind: 'comment', id: 'comment' });
+  steps.push({ kind: 'send', id: 'send' });
+  return steps;
 }
 
 // begin makes a visit: what is asked of one person, and what that person says. mono is
@@ -40,12 +53,7 @@ export async function begin(bundle, round, id, language, mono) {
   if (round.form === 'split') asked = (await drawModule(instrument.modules, round.id, id)).items;
   const items = instrument.factors.flatMap((f) => f.items.map((item) => ({ kind: 'item', id: item.id, item, factor: f })))
     .filter((s) => !asked || asked.includes(s.id));
-  const steps = [...items];
-  if (bundle.desk.fields.length > 1) steps.push({ kind: 'field', id: 'field' });
-  steps.push({ kind: 'filing', id: 'filing' }, { kind: 'helped', id: 'helped' });
-  for (const q of instrument.profile || []) if (!q.off) steps.push({ kind: 'profile', id: q.id, question: q });
-  if (bundle.device.comments) steps.push({ kind: 'comment', id: 'comment' });
-  steps.push({ kind: 'send', id: 'send' });
+  const steps = [...items, ...moreSteps(bundle, instrument)];
   return { id, desk: bundle.desk.id, round, instrument, items, steps, language, mono, at: 0, far: 0, said: {}, profile: {}, answers: {} };
 }
 

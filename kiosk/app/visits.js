@@ -112,16 +112,19 @@ export class Visits {
     if (s.kind === 'item') visit.far = Math.max(visit.far, visit.items.indexOf(s));
     const address = s.kind === 'item' && bundle.sounds[`${visit.round.instrument}.${s.id}.${lang}`];
     const go = (at) => { visit.at = at; this.#ask(); };
+    const stop = () => {
+      // Who stops without an answer here has reached the question before.
+      if (visit.answers[s.id] === undefined && visit.far === visit.items.indexOf(s)) visit.far--;
+      visit.stopped = visit.at;
+      go(visit.steps.length - 1);
+    };
+    // What was answered does not go at one touch: the last screen asks.
+    const ask = s.kind !== 'send' && Object.values(visit.answers).some(Number.isInteger);
     show(screens.step({ bundle, visit, lang, on: {
       next: () => { delete visit.stopped; go(visit.at + 1); },
       back: () => go(s.kind === 'send' ? visit.stopped ?? visit.at - 1 : visit.at - 1),
-      stop: () => {
-        // Who stops without an answer here has reached the question before.
-        if (visit.answers[s.id] === undefined && visit.far === visit.items.indexOf(s)) visit.far--;
-        visit.stopped = visit.at;
-        go(visit.steps.length - 1);
-      },
-      leave: () => this.#abandon(),
+      stop,
+      leave: () => (ask ? stop() : this.#abandon()),
       send: () => this.#finish(),
       hear: address ? () => this.sound.play(() => this.tablet.release.sound(address)) : null,
       touched: () => this.touched(),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { newID } from '../seal.js';
-import { begin, inLanguage, roundOf, submission } from '../survey.js';
+import { begin, expected, inLanguage, roundOf, submission } from '../survey.js';
 
 const text = (s) => ({ vi: s, en: s + ' (en)' });
 const item = (id) => ({ id, text: text(id) });
@@ -35,6 +35,11 @@ test('a full form asks everything in order, and then what is not about the servi
 
 test('a quick form asks its items, in the order of the instrument', async () => {
   assert.equal(items(await visit('quick')), 'c01,c05');
+});
+
+test('how long it takes, about', () => {
+  assert.deepEqual(['full', 'quick', 'split'].map((form) => Math.round(expected(bundle(), round(form)))), [35, 23, 27]);
+  assert.equal(expected(bundle(1, false), round('quick')), 17);
 });
 
 test('a split form asks what its id draws', async () => {
