@@ -77,8 +77,9 @@ type uploadView struct {
 	// tablet.
 	Taken *exported
 	Name  string
-	// Receipts is a file for the tablet's menu, File the name to save it under. It is in
-	// the address itself, so that nothing is kept here until somebody asks for it.
+	// Receipts is a file for the tablet's menu, File the name to save it under, or that of
+	// a file that was not taken. It is in the address itself, so that nothing is kept here
+	// until somebody asks for it.
 	Receipts template.URL
 	File     string
 	// Limit is the most MiB that a file may have.
@@ -103,7 +104,7 @@ func (s *Server) uploadExport(r *request) error {
 	out, err := s.takeExport(r, file)
 	switch {
 	case errors.Is(err, kiosk.ErrExport), errors.Is(err, kiosk.ErrBatch):
-		return s.showUpload(r, statuses[codeExport], &uploadView{Wrong: s.wrongExport(file, err)})
+		return s.showUpload(r, statuses[codeExport], &uploadView{Wrong: s.wrongExport(file, err), File: name})
 	case err != nil:
 		return err
 	}

@@ -275,13 +275,18 @@ func TestUploadSize(t *testing.T) {
 	out := e.env.staff().cookie
 	e.do(call{method: "POST", path: "/signout", cookie: out})
 	for what, c := range map[string]struct {
-		cookie string
-		length int
+		cookie   string
+		length   int
+		signedIn bool
 	}{
-		"more than a tablet exports": {s.cookie, exportBody + 1}, "nobody": {"a=b", smallBody + 1}, "another right": {e.signedIn(e.tokens[store.RightFull]), smallBody + 1},
-		"signed out": {out, smallBody + 1}, "the token as cookie": {"__Host-sipas=" + e.tokens[store.RightStaff], smallBody + 1},
+		"more than a tablet exports": {s.cookie, exportBody + 1, true}, "nobody": {"a=b", smallBody + 1, false}, "another right": {e.signedIn(e.tokens[store.RightFull]), smallBody + 1, true},
+		"signed out": {out, smallBody + 1, false}, "the token as cookie": {"__Host-sipas=" + e.tokens[store.RightStaff], smallBody + 1, false},
 	} {
-		if status, body := announce(c.cookie, c.length); status != http.StatusRequestEntityTooLarge || !strings.Contains(body, "The body is too large.") || !strings.Contains(body, "please sign in again") {
+		want, says := http.StatusUnauthorized, "What was just sent was NOT taken"
+		if c.signedIn {
+			want, says = http.StatusRequestEntityTooLarge, "The body is too large."
+		}
+		if status, body := announce(c.cookie, c.length); status != want || !strings.Contains(body, says) {
 			t.Errorf("%s: %d %s", what, status, body)
 		}
 	}

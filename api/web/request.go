@@ -100,7 +100,13 @@ func (s *Server) unrouted(c *fiber.Ctx, err error) error {
 		r.route.method = "(unknown)"
 	}
 	path := string(c.Request().URI().Path())
-	r.route.page = !strings.HasPrefix(path, "/api/") && strings.Contains(c.Get(fiber.HeaderAccept), "text/html")
+	if rt := s.limits.large[r.route.method+" "+path]; rt != nil && rt.access == session {
+		// Its body was found too large, perhaps because nobody is signed in any more.
+		if _, _, ok := s.sessionToken(r.Cookies(s.cookieName())); !ok {
+			r.route, err = &route{method: rt.method, pattern: rt.pattern, path: path, page: true}, fail(codeSignInRequired)
+		}
+	}
+	r.route.page = r.route.page || !strings.HasPrefix(path, "/api/") && strings.Contains(c.Get(fiber.HeaderAccept), "text/html")
 	s.setHeaders(r)
 	s.writeError(r, err)
 	s.logAccess(r, started)

@@ -157,6 +157,8 @@ func localPath(next string) string {
 type signInForm struct {
 	Next    string
 	Problem string
+	// Unsent: what a form posted was not taken.
+	Unsent bool
 }
 
 // showSignIn signs in by ticket, or shows the form for a token.
@@ -211,6 +213,7 @@ func (s *Server) signInPage(r *request, status int, why survey.Code) error {
 		d.Next = localPath(r.Query("next"))
 	default:
 		d.Next = localPath(string(r.Request().URI().RequestURI()))
+		d.Unsent = r.Method() == fiber.MethodPost
 	}
 	if why != "" {
 		d.Problem = s.message(r.language(), why)
