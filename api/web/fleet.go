@@ -26,6 +26,14 @@ const (
 	rangesInLine = 3
 )
 
+// stateLook is shown in place of fine where the tablet does well and staff should look at
+// something even so: it takes no answers where it stands, its answers stay out of the
+// headline, or its browser may clear them.
+const stateLook = "look"
+
+// fleetStates are the states on the pages of tablets, worst first.
+var fleetStates = slices.Insert(slices.Clone(kiosk.States), slices.Index(kiosk.States, kiosk.StateFine), stateLook)
+
 // fleetView is what page/fleet.html shows.
 type fleetView struct {
 	Tiles []fleetTile
@@ -82,7 +90,7 @@ func (s *Server) fleetPage(r *request) error {
 		return err
 	}
 	v := &fleetView{Search: searched(r.Query("q")), Watching: r.Query("refresh") != "off"}
-	if state := r.Query("state"); slices.Contains(kiosk.States, state) {
+	if state := r.Query("state"); slices.Contains(fleetStates, state) {
 		v.State = state
 	}
 	if v.Quarantined, err = s.store.QuarantineSize(r.context); err != nil {
@@ -104,15 +112,15 @@ func (s *Server) fleetPage(r *request) error {
 			continue
 		}
 		all++
-		for _, state := range status.States {
+		for _, state := range line.States {
 			counts[state]++
 		}
-		if v.State == "" || slices.Contains(status.States, v.State) {
+		if v.State == "" || slices.Contains(line.States, v.State) {
 			v.Tablets = append(v.Tablets, line)
 		}
 	}
 	slices.SortStableFunc(v.Tablets, func(a, b tabletLine) int {
-		return cmp.Compare(slices.Index(kiosk.States, a.State), slices.Index(kiosk.States, b.State))
+		return cmp.Compare(slices.Index(fleetStates, a.State), slices.Index(fleetStates, b.State))
 	})
 	v.Made = now.In(survey.VietnamTime()).Format("15:04")
 	v.link(p, counts, all)
@@ -134,7 +142,7 @@ func (v *fleetView) link(p *page, counts map[string]int, all int) {
 		return "/fleet?" + q.Encode()
 	}
 	v.Tiles = []fleetTile{{"", all, address("", v.Watching), v.State == ""}}
-	for _, state := range kiosk.States {
+	for _, state := range fleetStates {
 		if n := counts[state]; n > 0 || state == v.State {
 			v.Tiles = append(v.Tiles, fleetTile{state, n, address(state, v.Watching), state == v.State})
 		}
@@ -219,6 +227,9 @@ func (s *Server) tabletLine(p *page, d DeviceStatus, now time.Time) tabletLine {
 	}
 	if d.Status.Quota > 0 {
 		t.Storage = p.T("fleet.storage_of", p.size(d.Status.Used), p.size(d.Status.Quota))
+	}
+	if t.State == kiosk.StateFine && (t.Round != "" || !d.Status.Persisted) {
+		t.State, t.States = stateLook, []string{stateLook}
 	}
 	return t
 }

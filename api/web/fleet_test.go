@@ -627,7 +627,16 @@ func TestFleetRounds(t *testing.T) {
 		ids["revoked"] = e.tablet("revoked", "C1", func(d *kiosk.Device, _ *kiosk.Contact) { d.Revoke(testNow()) })
 		ids["closed"] = e.tablet("closed", "C1", func(_ *kiosk.Device, c *kiosk.Contact) { c.Status.Problem = "closed" })
 		ids["new"] = e.tablet("new", "C1", func(_ *kiosk.Device, c *kiosk.Contact) { c.Last = time.Time{} })
+		ids["cleared"] = e.tablet("cleared", "N1", func(_ *kiosk.Device, c *kiosk.Contact) { c.Status.Persisted = false })
 		lines, _ := rows(s.get("/fleet").body)
+		looked, _ := rows(s.get("/fleet?state=look").body)
+		for tablet, look := range map[string]bool{"Q1": c.q1 != "", "C1": c.c1 != "", "N1": c.n1 != "", "cleared": true, "revoked": false, "closed": false, "new": false} {
+			_, there := looked[tablet]
+			page := plain(s.get("/fleet/" + ids[tablet]).body)
+			if there != look || strings.Contains(lines[tablet], "Cần xem") != look || strings.Contains(page, "có điều cán bộ cần xem") != look {
+				t.Errorf("%s: %s, to be looked at: %t, is %t: %s", c.name, tablet, look, there, lines[tablet])
+			}
+		}
 		for tablet, want := range map[string]string{"Q1": c.q1, "C1": c.c1, "N1": c.n1, "revoked": "", "closed": "", "new": c.c1} {
 			says, why := "", ""
 			switch want {
@@ -658,7 +667,7 @@ func TestFleetRounds(t *testing.T) {
 func TestFleetWords(t *testing.T) {
 	texts := loadTexts()
 	for lang, has := range texts.byLanguage {
-		for _, state := range kiosk.States {
+		for _, state := range fleetStates {
 			for _, key := range []string{"fleet.state.", "fleet.means.", "fleet.do.", "fleet.hint."} {
 				without := map[string]bool{"fleet.do.fine": true, "fleet.do.stopped": true, "fleet.hint.fine": true, "fleet.hint.revoked": true}
 				if has[key+state] == "" && !without[key+state] {
@@ -819,7 +828,7 @@ func TestFleetMany(t *testing.T) {
 	e := start(t, options{})
 	s := e.staff()
 	for i := range 300 {
-		e.tablet(fmt.Sprintf("Máy %03d", i), []string{"Q1", "Q2", "C1"}[i%3], func(_ *kiosk.Device, c *kiosk.Contact) {
+		e.tablet(fmt.Sprintf("Máy %03d", i), []string{"Q1", "Q2", "N1"}[i%3], func(_ *kiosk.Device, c *kiosk.Contact) {
 			if i%25 == 0 {
 				c.Last = testNow().Add(-26 * time.Hour)
 			}
