@@ -8,8 +8,8 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// formField is the name under which forms carry their token. In a form with a file it
-// stands first, so that nothing of the file is looked at before.
+// formField is the name under which forms carry their token. It is looked at before
+// anything else of a form with a file.
 const formField = "form"
 
 // formToken proves that a form stood on a page of this session. The cookie alone does

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"html/template"
 	"slices"
+	"strings"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -68,6 +69,9 @@ func (s *Server) takeExport(r *request, file []byte) (*exported, error) {
 	return out, nil
 }
 
+// maxName bounds the name of a file that is shown, in characters.
+const maxName = 100
+
 // uploadView is what page/upload.html shows.
 type uploadView struct {
 	// Wrong says why a file was not taken, fleet.upload.wrong.<Wrong>; "" where it was, or
@@ -101,6 +105,7 @@ func (s *Server) showUpload(r *request, status int, v *uploadView) error {
 // uploadExport takes the file and says what became of it.
 func (s *Server) uploadExport(r *request) error {
 	file, name := r.part("file")
+	name = plainName(name)
 	out, err := s.takeExport(r, file)
 	switch {
 	case errors.Is(err, kiosk.ErrExport), errors.Is(err, kiosk.ErrBatch):
@@ -118,6 +123,17 @@ func (s *Server) uploadExport(r *request) error {
 	}
 	v.Receipts = template.URL("data:application/json;base64," + base64.StdEncoding.EncodeToString(receipts))
 	return s.showUpload(r, fiber.StatusOK, v)
+}
+
+// plainName is the name of a file as it can be shown and saved under.
+func plainName(name string) string {
+	plain := []rune(strings.Map(func(r rune) rune {
+		if kiosk.Unprintable(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(name, "")))
+	return string(plain[:min(len(plain), maxName)])
 }
 
 // wrongExport tells apart what a person can do something about, in a file that was

@@ -235,6 +235,16 @@ func TestUploadStoreAway(t *testing.T) {
 	}
 }
 
+func TestPlainName(t *testing.T) {
+	for name, want := range map[string]string{
+		"": "", "sipas-X-2026-11-29.json": "sipas-X-2026-11-29.json", "phiếu\r\n\u202e\x00.json": "phiếu.json", "\xff.json": ".json", strings.Repeat("ế", 200): strings.Repeat("ế", 100),
+	} {
+		if got := plainName(name); got != want {
+			t.Errorf("%q: %q, want %q", name, got, want)
+		}
+	}
+}
+
 // TestUploadSize: who is signed in with the right may hand in what a tablet exports,
 // nobody else, and nobody more than that.
 func TestUploadSize(t *testing.T) {

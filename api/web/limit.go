@@ -91,6 +91,14 @@ func (l *limiter[Sender]) take(from Sender, now time.Time) verdict {
 	return v
 }
 
+// spent says whether a sender could send nothing at a time. It counts nothing.
+func (l *limiter[Sender]) spent(from Sender, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b, known := l.buckets[from]
+	return known && b.left+l.rate*max(now.Sub(b.at).Seconds(), 0) < 1
+}
+
 // sweep forgets senders that have been quiet for long enough, at most once a
 // second, and reports whether there is room.
 func (l *limiter[Sender]) sweep(now time.Time) bool {

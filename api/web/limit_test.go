@@ -88,6 +88,9 @@ func TestTabletLimit(t *testing.T) {
 		t.Errorf("%d %s, %d answers are stored", a.status, a.body, len(e.stored()))
 	}
 	asks(f, http.StatusTooManyRequests)
+	if status := e.announce("POST", "/api/v1/kiosk/sync", f.bearer, smallBody+1); status != http.StatusRequestEntityTooLarge {
+		t.Errorf("a large body of a key that has sent too much: status %d", status)
+	}
 	asks(other, http.StatusOK)
 	if log := e.log.String(); strings.Count(log, "tablet="+f.device) != 2 || strings.Contains(log, "tablet="+other.device) {
 		t.Error("the log does not say which tablet it is")

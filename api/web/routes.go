@@ -221,7 +221,7 @@ func (s *Server) requestConfig(h *fasthttp.RequestHeader) fasthttp.RequestConfig
 	switch rt.access {
 	case tablet:
 		device, _ := s.bearerTablet(h)
-		allowed = device != nil
+		allowed = device != nil && !s.tablets.spent(device.Key, s.cfg.Now())
 	case session:
 		_, token, ok := s.sessionToken(string(h.Cookie(s.cookieName())))
 		allowed = ok && allows(token, rt.rights)

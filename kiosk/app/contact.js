@@ -73,9 +73,9 @@ export class Contact {
 
   #current() { return this.key === this.tablet.stored.device.key; }
 
-  async #hear({ again, name, desk, revoked, message }) {
+  async #hear({ name, desk, revoked, message }) {
     const { tablet } = this;
-    await tablet.keep({ device: { ...tablet.stored.device, name, desk }, revoked, message, ...again > 0 && { exported: [] } });
+    await tablet.keep({ device: { ...tablet.stored.device, name, desk }, revoked, message });
   }
 
   async #stage({ app, bundle }) {

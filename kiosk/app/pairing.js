@@ -34,6 +34,6 @@ export async function pair(tablet, code, pin, fetch) {
     return say('vi', 'enrol.other', device.name, queue.unsent.size, stored.device.name);
   }
   const { device: id, name, desk } = device;
-  await tablet.become({ device: { id, name, desk, key }, pin: await hashPIN(pin), tries: 0, revoked: false, pairing: null, ...other && { exported: [] } }, other);
+  await tablet.become({ device: { id, name, desk, key }, pin: await hashPIN(pin), tries: 0, revoked: false, pairing: null }, other);
   return '';
 }

@@ -21,6 +21,7 @@ export class Queue {
     this.epoch = meta.epoch;
     this.next = meta.next;
     this.abandoned = meta.abandoned || 0;
+    this.exported = meta.exported || []; // ranges of numbers that are in a file, too
     this.unsent = new Set(loaded.queue);
     this.kept = new Map(loaded.kept);
     this.sessions = new Map(loaded.sessions.map((s) => [s.n, s]));
@@ -99,8 +100,9 @@ export class Queue {
 
   // settle moves answers with a good receipt out of the queue; good(entry, receipt) says
   // whether it is one. now is the true time. It returns how many left the queue.
-  settle(receipts, good, now) {
+  settle(receipts, good, now, epoch = this.epoch) {
     return this.alone(async () => {
+      if (epoch !== this.epoch) return 0; // the tablet is another one meanwhile
       const mine = new Map(receipts.filter((r) => this.unsent.has(r.n)).map((r) => [r.n, r]));
       const entries = await this.storage.read('queue', [...mine.keys()]);
       const done = [];
@@ -119,9 +121,11 @@ export class Queue {
 
   // reconcile does what the server says of the epoch: answers that were sent and are not
   // among those received (it was restored from an older backup) go into the queue again;
-  // those that a backup covers, or that were sent 60 days ago, are forgotten.
-  reconcile(received, covered, now) {
+  // those that a backup covers, or that were sent 60 days ago, are forgotten. Files from
+  // before such a restore count no more: who knows where they are.
+  reconcile(received, covered, now, epoch = this.epoch) {
     return this.alone(async () => {
+      if (epoch !== this.epoch) return 0;
       const lost = [], over = [];
       for (const [n, sent] of this.kept) {
         if (!within(received, n)) lost.push(n);
@@ -134,7 +138,9 @@ export class Queue {
         ...again.flatMap((e) => [['put', 'queue', e.n, { n: e.n, sealed: e.sealed, digest: e.digest, session: e.session }], ['delete', 'kept', e.n]]),
         ...over.map((n) => ['delete', 'kept', n]),
         ...useless.map((n) => ['delete', 'sessions', n]),
+        ...again.length > 0 ? [['put', 'meta', 'exported', []]] : [],
       ]);
+      if (again.length > 0) this.exported = [];
       for (const e of again) this.unsent.add(e.n);
       for (const n of [...lost, ...over]) this.kept.delete(n);
       for (const n of useless) this.sessions.delete(n);
@@ -164,16 +170,29 @@ export class Queue {
     return list.filter((s) => s.n >= (from ? from.n : 0) && s.n <= (to ? to.n : Infinity));
   }
 
+  // export notes that answers are in a file that was handed over.
+  export(numbers) {
+    return this.alone(async () => {
+      const there = new Set(numbers);
+      const exported = ranges([...this.unsent].filter((n) => there.has(n) || within(this.exported, n)));
+      await this.storage.commit([['put', 'meta', 'exported', exported]]);
+      this.exported = exported;
+    });
+  }
+
+  // nowhere counts the answers that are neither sent nor in a file.
+  nowhere() { return [...this.unsent].filter((n) => !within(this.exported, n)).length; }
+
   // renew makes the database that of another tablet, which numbers its answers anew, and does
   // operations with it. Nothing may wait.
   renew(epoch, operations = []) {
     return this.alone(async () => {
       if (this.unsent.size > 0) throw new Error('answers wait');
       await this.storage.commit([
-        ['put', 'meta', 'epoch', epoch], ['put', 'meta', 'next', 1], ['put', 'meta', 'abandoned', 0],
+        ['put', 'meta', 'epoch', epoch], ['put', 'meta', 'next', 1], ['put', 'meta', 'abandoned', 0], ['put', 'meta', 'exported', []],
         ...[...this.kept.keys()].map((n) => ['delete', 'kept', n]), ...operations,
       ]);
-      Object.assign(this, { epoch, next: 1, abandoned: 0 });
+      Object.assign(this, { epoch, next: 1, abandoned: 0, exported: [] });
       this.kept.clear();
     });
   }

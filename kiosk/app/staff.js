@@ -4,7 +4,6 @@ import { fullScreen, handOver } from './browser.js';
 import { exportFiles, takeReceipts } from './export.js';
 import { pair } from './pairing.js';
 import { Lock } from './pin.js';
-import { ranges, within } from './queue.js';
 import * as screens from './staff-screens.js';
 import { running } from './tablet.js';
 import { say } from './texts.js';
@@ -76,8 +75,7 @@ export class Staff {
     } catch (e) {
       return say('vi', 'staff.export_failed', e?.message);
     }
-    const before = [...tablet.queue.unsent].filter((n) => within(tablet.stored.exported, n));
-    await tablet.keep({ exported: ranges(new Set([...before, ...numbers])) }).catch((e) => tablet.fail(e));
+    await tablet.queue.export(numbers).catch((e) => tablet.fail(e));
     return say('vi', 'staff.exported', numbers.length);
   }
 
@@ -89,8 +87,7 @@ export class Staff {
   }
 
   async #unpair() {
-    const { queue, release, storage, stored } = this.tablet, now = performance.now();
-    const left = [...queue.unsent].filter((n) => !within(stored.exported, n)).length;
+    const { queue, release, storage } = this.tablet, now = performance.now(), left = queue.nowhere();
     if (left > 0) return say('vi', 'staff.unpair_left', left);
     // The second half of a double touch is no yes.
     if (this.asked === null || now - this.asked < thinkFor) {

@@ -34,7 +34,7 @@ export class Sync {
   // It throws a Failure.
   async once() {
     const entries = await this.queue.take(this.limit, maxBytes, this.after);
-    const { app, bundle, status } = await this.tell();
+    const { app, bundle, status } = await this.tell(), { epoch } = this.queue;
     const at = this.clock.now();
     const nonce = base64url(random(18));
     const batch = {
@@ -49,8 +49,8 @@ export class Sync {
     this.clock.learn(at.session, Math.round((at.mono + back.mono) / 2), answer.time);
     if (answer.revoked) return { ...answer, more: false };
     // What a backup covers makes room, without which nothing could be moved.
-    const again = await this.queue.reconcile(answer.received || [], answer.covered || [], answer.time);
-    const left = await this.queue.settle(answer.receipts || [], async (e, r) => r.receipt === await this.proofs.receipt(e.digest, r.outcome), answer.time);
+    const again = await this.queue.reconcile(answer.received || [], answer.covered || [], answer.time, epoch);
+    const left = await this.queue.settle(answer.receipts || [], async (e, r) => r.receipt === await this.proofs.receipt(e.digest, r.outcome), answer.time, epoch);
     await this.queue.note(this.clock.record());
     this.limit = Math.min(maxItems, this.limit * 2);
     this.after = entries.length > 0 ? entries[entries.length - 1].n : 0;

@@ -22,10 +22,10 @@ export class Tablet {
   status = { battery: null, charging: false, persisted: false, used: 0, quota: 0 };
 
   // parts are storage, queue, clock, release, bundle (null before there is one) and stored:
-  // what the storage keeps beside answers, exported being ranges of numbers.
+  // what the storage keeps beside answers.
   constructor(parts) {
     Object.assign(this, parts);
-    this.stored = { device: null, pin: null, tries: 0, contact: {}, exported: [], revoked: false, message: '', ...parts.stored };
+    this.stored = { device: null, pin: null, tries: 0, contact: {}, revoked: false, message: '', ...parts.stored };
   }
 
   static async open() {
@@ -35,7 +35,11 @@ export class Tablet {
     const release = await Release.open(fetch.bind(window)), bundle = await release.bundle();
     const tablet = new Tablet({ storage, queue, clock, release, bundle, stored: meta });
     // From storage that is full staff can still export.
-    await queue.note(clock.record()).catch((e) => tablet.fail(e));
+    await queue.note(clock.record()).catch((e) => {
+      // The start before has the same newest session: by the minute batches go on upwards.
+      queue.batches = Math.floor(clock.time() / 60e3) % 9e5;
+      tablet.fail(e);
+    });
     await tablet.look();
     return tablet;
   }

@@ -30,6 +30,15 @@ test('answers of many lengths are sealed to few', async () => {
   }
 });
 
+test('an answer is of the session in which it was finished', async () => {
+  const { disk, queue } = await start();
+  let wall = 1;
+  const clock = new Clock(() => ({ mono: 1, wall }), null);
+  wall = 3600e3; // somebody sets the clock
+  await store(visit(), newReceipt(), clock, queue);
+  assert.deepEqual([[...disk.sets.queue.values()][0].session, disk.keys('sessions')], [2, [2]]);
+});
+
 test('a write that fails is tried three times, and then it throws', async () => {
   for (let failures = 0; failures < 5; failures++) {
     let left = failures;

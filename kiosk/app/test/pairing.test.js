@@ -133,6 +133,21 @@ test('what is refused, and what becomes of the key', async () => {
   assert.deepEqual([t.stored.device.id, disk.keys('queue'), disk.sets.meta.get('pairing')], ['D1', [1], null]);
 });
 
+test('a new pairing begins anew', async () => {
+  const disk = new Disk(), codes = new Codes({ C1: 'D1', C2: 'D1', C3: 'D2' });
+  const t = await start(disk);
+  await pair(t, 'C1', '1111', codes.fetch);
+  const { epoch } = t.queue;
+  await t.keep({ tries: 4, revoked: true });
+  assert.equal(await pair(t, 'C2', '2222', codes.fetch), '');
+  assert.deepEqual([t.stored.tries, t.stored.revoked, t.queue.epoch], [0, false, epoch], 'the same tablet');
+  await t.queue.add(new Uint8Array(9), 'd', t.clock.record());
+  await t.queue.export([1]);
+  await t.queue.settle([{ n: 1 }], async () => true, 1);
+  assert.equal(await pair(t, 'C3', '2222', codes.fetch), '');
+  assert.deepEqual([disk.sets.meta.get('exported'), t.queue.exported, t.queue.epoch !== epoch], [[], [], true]);
+});
+
 test('a pairing that cannot be stored changes nothing', async () => {
   const disk = new Disk(), codes = new Codes({ C1: 'D1', C2: 'D2' });
   let full = false;

@@ -186,6 +186,36 @@ test('sessions are kept as long as they tell anything, and never too many', asyn
   assert.deepEqual([kept()[0], kept().length], [101, 4000]);
 });
 
+test('what is in a file may go, what came back since may not', async () => {
+  const { q, disk } = await filled(5);
+  await q.settle(receipts(1, 2), good, 1);
+  assert.equal(q.nowhere(), 3);
+  await q.export([1, 3, 4]);
+  assert.deepEqual([q.nowhere(), disk.sets.meta.get('exported')], [1, [[3, 4]]]);
+  await q.export([5]);
+  assert.deepEqual([q.nowhere(), disk.sets.meta.get('exported')], [0, [[3, 5]]]);
+  // A restored service lacks 1 and 2: in one commit they wait again, and no file counts.
+  await q.reconcile([], [], 2);
+  assert.deepEqual([q.nowhere(), disk.sets.meta.get('exported'), (await open(disk)).nowhere()], [5, [], 5]);
+  await q.export([3, 4, 5]); // of a file that was made before they came back
+  assert.equal(q.nowhere(), 2);
+});
+
+test('what was meant for the epoch before does nothing', async () => {
+  const { q, disk } = await filled(2);
+  const before = q.epoch;
+  await q.settle(receipts(1, 2), good, 1);
+  await q.export([]);
+  await q.renew('e'.repeat(32));
+  await add(q, 'of the other tablet');
+  await add(q, 'another');
+  await q.settle(receipts(1), good, 1);
+  assert.equal(await q.settle(receipts(2), good, 1, before), 0);
+  assert.equal(await q.reconcile([[1, 2]], [[1, 2]], 1, before), 0);
+  assert.equal(await q.reconcile([], [], 1, before), 0);
+  assert.deepEqual([disk.keys('queue'), disk.keys('kept')], [[2], [1]]);
+});
+
 test('a record of a session from before its contact does not undo it', async () => {
   const { q, disk } = await filled(0);
   const early = { ...session(1), to: 10 }, anchor = { mono: 12, time: 5 };

@@ -240,6 +240,20 @@ test('pauses', async () => {
   }
 });
 
+test('an answer for the epoch before changes nothing of the one of now', async () => {
+  const t = await tablet(0);
+  t.answer = async (body) => {
+    await t.queue.renew('f'.repeat(32));
+    for (const text of ['one', 'two']) await t.queue.add(bytes(text), hex(await sha256(bytes(text))), t.clock.record());
+    const [first] = await t.queue.take(1, Infinity);
+    await t.queue.settle([{ n: 1 }], async () => true, 5);
+    assert.equal(first.n, 1);
+    return reply(await t.server.handle(body, (answer) => ({ ...answer, received: [[1, 2]], covered: [[1, 2]] })));
+  };
+  await t.sync.once();
+  assert.deepEqual([t.disk.keys('queue'), t.disk.keys('kept')], [[2], [1]]);
+});
+
 test('a contact that ran across a jump of the clock proves nothing of the time', async () => {
   const t = await tablet(1);
   const { read } = t.clock;
