@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,6 +62,10 @@ func (c *demoCommand) Run(t *terminal) (err error) {
 	if err != nil {
 		return errors.Join(err, st.Close())
 	}
+	tabletDesk, err := openTabletRound(t.ctx, st, desk)
+	if err != nil {
+		return errors.Join(err, st.Close())
+	}
 	token, err := st.CreateToken(t.ctx, "demo", store.Rights, now())
 	if err != nil {
 		return errors.Join(err, st.Close())
@@ -68,7 +74,7 @@ func (c *demoCommand) Run(t *terminal) (err error) {
 	if err := s.ready(t.ctx); err != nil {
 		return errors.Join(err, s.close())
 	}
-	tablet, err := st.AddDevice(t.ctx, "Demo", desk, now(), rand.Reader)
+	tablet, err := st.AddDevice(t.ctx, "Demo", tabletDesk, now(), rand.Reader)
 	if err != nil {
 		return errors.Join(err, s.close())
 	}
@@ -217,6 +223,23 @@ func seedDemo(t *terminal, st *store.Store, answers int) (desk string, err error
 		return "", err
 	}
 	return busiestDesk(visits), bar.Finish()
+}
+
+// openTabletRound opens a short round for tablets at another office than that of a desk,
+// and returns a desk there.
+func openTabletRound(ctx context.Context, st *store.Store, desk string) (tabletDesk string, err error) {
+	c := st.View().Catalogue
+	for _, id := range slices.Sorted(maps.Keys(c.Desks)) {
+		if c.Desks[id].Unit != c.Desks[desk].Unit {
+			tabletDesk = id
+			break
+		}
+	}
+	round := *c.Rounds[seeds.DemoRound]
+	round.ID, round.Title = "demo-tablet", survey.Text{"vi": "Đợt minh họa trên máy tính bảng", "en": "Demonstration round of tablets"}
+	round.Form, round.PrimaryChannel, round.Units, round.First = survey.FormQuick, survey.ChannelKiosk, []string{c.Desks[tabletDesk].Unit}, survey.DateOf(now())
+	_, err = st.PutDocuments(ctx, survey.Documents{Rounds: []survey.Round{round}})
+	return tabletDesk, err
 }
 
 // busiestDesk is the desk with most visits, the first of several.

@@ -237,7 +237,9 @@ func TestDemo(t *testing.T) {
 	if strings.Contains(page, address["token"]) || strings.Contains(address["report"], address["token"]) {
 		t.Error("the token itself is in the page or its address")
 	}
-	get(address["fleet"], http.StatusOK, "Demo")
+	if page := get(address["fleet"], http.StatusOK, "Demo"); strings.Contains(page, `class="line note low"`) {
+		t.Error("the tablet has no round of its own")
+	}
 	app, code, _ := strings.Cut(address["tablet"], "#")
 	get(app, http.StatusOK, "main.js")
 	base, _, _ := strings.Cut(address["form"], "/s/")
