@@ -106,7 +106,7 @@ func TestPairAgain(t *testing.T) {
 	e := startTablets(t, options{})
 	old := e.paired(testDesk)
 	old.give(nil)
-	file := old.export()
+	file, items := old.export(), slices.Clone(old.queue)
 	var d DeviceStatus
 	e.staff("POST", "/api/v1/devices/"+old.device+"/revoke", store.RightStaff, nil, &d)
 	var p PairedDevice
@@ -122,8 +122,12 @@ func TestPairAgain(t *testing.T) {
 	f.give(nil)
 	f.sync()
 	// What was exported under the old key is still its own.
-	if out := e.export(file); out.Stored != 1 {
+	out := e.export(file)
+	if out.Stored != 1 {
 		t.Errorf("%+v", out)
+	}
+	if old.prove(items, out.Receipts); len(old.queue) != 0 {
+		t.Errorf("%d answers wait", len(old.queue))
 	}
 	if n := len(e.stored()); n != 2 {
 		t.Errorf("%d answers stored", n)

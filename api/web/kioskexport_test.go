@@ -24,6 +24,7 @@ import (
 
 	"sipas/api/store"
 	"sipas/kiosk"
+	"sipas/survey"
 )
 
 // multipartForm writes a form with files as browsers do; parts are by turns name and
@@ -349,5 +350,11 @@ func TestBrowserUpload(t *testing.T) {
 	if got := tablet.text("#is-queue"); got != "0" || tablet.queued() != 0 || tablet.kept() != "3" {
 		t.Errorf("the menu says %s, %d answers wait, %s are kept: %s", got, tablet.queued(), tablet.kept(), tablet.text("#said"))
 	}
-	compareAnswers(t, docs, tablet.acknowledged(), h.responses(), 0)
+	stored := h.responses()
+	compareAnswers(t, docs, tablet.acknowledged(), stored, 0)
+	for _, r := range stored { // the file tells of the contact before
+		if r.Flags&survey.FlagClock != 0 {
+			t.Errorf("when %s was given is unsure", r.ID)
+		}
+	}
 }

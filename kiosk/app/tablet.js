@@ -10,6 +10,7 @@ import { Release } from './update.js';
 
 export const running = new URL(import.meta.url).pathname.split('/')[2]; // the version of this program
 
+const reloadAgain = 10e3; // ms
 const spare = 10 << 20; // bytes of storage that must be free
 
 export const newEpoch = () => hex(random(16));
@@ -124,9 +125,11 @@ export class Tablet {
     this.staged = null;
     try {
       await this.release.switch(staged);
-      if (this.release.now.app !== running) {
+      // Nothing starts any more. A browser may lose a reload during which its service worker
+      // is replaced, so it is asked again.
+      while (this.release.now.app !== running) {
         location.reload();
-        await new Promise(() => {}); // nothing starts any more
+        await new Promise((resolve) => { setTimeout(resolve, reloadAgain); });
       }
       this.bundle = await this.release.bundle();
       await this.release.prove();

@@ -13,6 +13,25 @@ function tablet({ stored, bundle, round, seen = now, worker = true, broken = '',
   return Object.assign(t, { worker, broken });
 }
 
+test('a reload that the browser loses is asked for again', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  let reloads = 0;
+  globalThis.location = { reload: () => { reloads++; } };
+  const now = { app: 'another', bundle: 'b' };
+  const waiting = Object.assign(tablet(), { staged: now, release: { now, switch: async () => {} } });
+  let over = false;
+  waiting.takeUp().then(() => { over = true; });
+  const settle = async () => { for (let i = 0; i < 10; i++) await null; };
+  await settle();
+  assert.equal(reloads, 1);
+  for (const ms of [9_999, 1]) {
+    t.mock.timers.tick(ms);
+    await settle();
+  }
+  assert.deepEqual([reloads, over], [2, false]);
+  delete globalThis.location;
+});
+
 test('why nobody can answer now', () => {
   for (const [change, problem] of [
     [{}, ''],
