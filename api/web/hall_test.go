@@ -589,6 +589,17 @@ func (w *tabletTab) enter(code string) {
 	w.do(chromedp.Click(chromedp.CSS("#enrol")))
 }
 
+// enterFromMenu enters a pairing code and a PIN on a tablet that is paired.
+func (w *tabletTab) enterFromMenu(code, pin string) {
+	w.t.Helper()
+	w.menu()
+	w.eval(`String(document.querySelector("#do-pair").click())`)
+	w.until("the page for pairing", `document.querySelector("#code")`)
+	w.do(chromedp.SendKeys(chromedp.CSS("#code"), code))
+	w.do(chromedp.SendKeys(chromedp.CSS("#pin"), pin))
+	w.do(chromedp.Click(chromedp.CSS("#enrol")))
+}
+
 // menu opens what is behind the PIN.
 func (w *tabletTab) menu() {
 	w.t.Helper()

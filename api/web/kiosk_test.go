@@ -810,12 +810,7 @@ func TestKioskDesk(t *testing.T) {
 	// Paired again, it goes on.
 	var again PairedDevice
 	h.call("POST", "/api/v1/devices/"+device+"/pairing", "", &again)
-	w.menu()
-	w.eval(`String(document.querySelector("#do-pair").click())`)
-	w.until("the page for pairing", `document.querySelector("#code")`)
-	w.do(chromedp.SendKeys(chromedp.CSS("#code"), again.Code))
-	w.do(chromedp.SendKeys(chromedp.CSS("#pin"), "2468"))
-	w.do(chromedp.Click(chromedp.CSS("#enrol")))
+	w.enterFromMenu(again.Code, "2468")
 	w.ready()
 	w.answerAll(1, 4)
 	w.drain()
@@ -1076,12 +1071,7 @@ func TestKioskOtherDevice(t *testing.T) {
 		}
 		return false
 	})
-	w.menu()
-	w.eval(`String(document.querySelector("#do-pair").click())`)
-	w.until("the page for pairing", `document.querySelector("#code")`)
-	w.do(chromedp.SendKeys(chromedp.CSS("#code"), other.Code))
-	w.do(chromedp.SendKeys(chromedp.CSS("#pin"), "1357"))
-	w.do(chromedp.Click(chromedp.CSS("#enrol")))
+	w.enterFromMenu(other.Code, "1357")
 	w.until("that it waits for its survey", `document.querySelector('[data-problem="preparing"]')`)
 	if epoch() == before || w.kept() != "0" {
 		t.Errorf("another device goes on in the epoch %s, with %s answers of the first", before, w.kept())

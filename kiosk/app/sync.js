@@ -29,9 +29,8 @@ export class Sync {
     this.failures = 0;
   }
 
-  // once sends a batch and takes up the answer, which it returns with again: how many
-  // answers of before wait again, and more: whether another batch should follow at once.
-  // It throws a Failure.
+  // once sends a batch and takes up the answer, which it returns with more: whether another
+  // batch should follow at once. It throws a Failure.
   async once() {
     const entries = await this.queue.take(this.limit, maxBytes, this.after);
     const { app, bundle, status } = await this.tell(), { epoch } = this.queue;
@@ -49,12 +48,12 @@ export class Sync {
     this.clock.learn(at.session, Math.round((at.mono + back.mono) / 2), answer.time);
     if (answer.revoked) return { ...answer, more: false };
     // What a backup covers makes room, without which nothing could be moved.
-    const again = await this.queue.reconcile(answer.received || [], answer.covered || [], answer.time, epoch);
+    await this.queue.reconcile(answer.received || [], answer.covered || [], answer.time, epoch);
     const left = await this.queue.settle(answer.receipts || [], async (e, r) => r.receipt === await this.proofs.receipt(e.digest, r.outcome), answer.time, epoch);
     await this.queue.note(this.clock.record());
     this.limit = Math.min(maxItems, this.limit * 2);
     this.after = entries.length > 0 ? entries[entries.length - 1].n : 0;
-    return { ...answer, again, more: left > 0 && this.queue.unsent.size > 0 };
+    return { ...answer, more: left > 0 && this.queue.unsent.size > 0 };
   }
 
   async #post(body) {
