@@ -11,8 +11,30 @@ import (
 	"sipas/kiosk"
 )
 
-// How much one address may hand in before it is told to wait: far above what an
-// office's network does, or the address that thousands of phones share at their
+// kind says what an address is limited in. Each kind is counted by itself, so that
+// whoever tries codes at one door never shuts another: a thousand wrong receipts leave
+// the citizens behind the same address free to answer.
+type kind uint8
+
+const (
+	// unlimited routes take what comes.
+	unlimited kind = iota
+	// answers come from forms and from programs without a token.
+	answers
+	// withdrawals are receipt codes, right and wrong ones.
+	withdrawals
+	// pairings are the codes by which tablets enrol.
+	pairings
+	// signIns are access tokens. Nobody guesses one, they have 160 random bits; the
+	// limit is for the load, and as wide as the others, because it also stops whoever
+	// shares an address with a flood.
+	signIns
+
+	kinds // how many there are
+)
+
+// How much of a kind one address may hand in before it is told to wait: far above what
+// an office's network does, or the address that thousands of phones share at their
 // carrier. Whoever stays below is marked, never refused.
 const (
 	limitBurst = 600

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -130,9 +131,10 @@ func TestCaller(t *testing.T) {
 		return e.do(call{method: http.MethodPost, path: "/r", contentType: typeForm, body: "code=x", header: map[string]string{"X-Forwarded-For": chain}}).status
 	}
 	counted := func() int {
-		e.server.limiter.mu.Lock()
-		defer e.server.limiter.mu.Unlock()
-		return len(e.server.limiter.buckets)
+		l := &e.server.limiters[withdrawals]
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return len(l.buckets)
 	}
 	for _, c := range []struct {
 		chain     string
@@ -225,5 +227,80 @@ func TestFlood(t *testing.T) {
 	// Programs with a token are no citizens.
 	if a := e.post(submission(t, nil), e.tokens["submit"]); a.status != http.StatusCreated {
 		t.Errorf("%d %s", a.status, a.body)
+	}
+}
+
+// TestLimitsApart: what floods one door shuts that door alone, for that address alone:
+// withdrawals, answers of forms and of programs, codes of tablets, sign-ins.
+func TestLimitsApart(t *testing.T) {
+	e := start(t, options{})
+	const burst = 12 // TestLimiter counts up to the service's own, at which a flood here takes seconds
+	for i := range e.server.limiters {
+		l := &e.server.limiters[i]
+		l.mu.Lock()
+		if i != int(unlimited) && l.burst != limitBurst {
+			t.Errorf("kind %d begins with %v", i, l.burst)
+		}
+		l.burst = burst
+		l.mu.Unlock()
+	}
+	from := func(host byte) map[string]string {
+		return map[string]string{"X-Forwarded-For": fmt.Sprintf("203.0.113.%d", host)}
+	}
+	token := url.Values{"token": {e.tokens[store.RightFull]}}.Encode()
+	doors := []struct {
+		name string
+		call func() call
+		ok   int
+	}{
+		{"form", func() call {
+			return call{path: "/s/" + testDesk, contentType: typeForm, body: formValues(e, testDesk).Encode()}
+		}, http.StatusOK},
+		{"API", func() call { return call{path: "/api/v1/responses", contentType: typeJSON, body: submission(t, nil)} }, http.StatusCreated},
+		{"withdrawal", func() call { return call{path: "/r", contentType: typeForm, body: "code=0123-4567-89AB-CDEF"} }, http.StatusOK},
+		{"pairing", func() call { return call{path: "/api/v1/kiosk/enrol", contentType: typeJSON, body: `{}`} }, 0},
+		{"sign-in", func() call { return call{path: "/signin", contentType: typeForm, body: token} }, http.StatusSeeOther},
+	}
+	send := func(c call, host byte) answer {
+		c.method, c.header = http.MethodPost, from(host)
+		return e.do(c)
+	}
+	// One call as it is sent to fill a bucket: what it says does not matter.
+	floods := map[string]call{
+		"API":        {path: "/api/v1/responses", contentType: typeJSON, body: "["},
+		"withdrawal": {path: "/r", contentType: typeForm, body: "code=wrong"},
+		"pairing":    {path: "/api/v1/kiosk/enrol", contentType: typeJSON, body: "["},
+		"sign-in":    {path: "/signin", contentType: typeForm, body: "token=wrong"},
+	}
+	host := byte(0)
+	for flooded, c := range floods {
+		host++
+		for range burst + 3 {
+			send(c, host)
+		}
+		if a := send(c, host); a.status != http.StatusTooManyRequests || a.header.Get("Retry-After") == "" {
+			t.Errorf("%s: %d wrong ones, and then status %d", flooded, burst+3, a.status)
+		}
+		for _, door := range doors {
+			want := door.name == flooded || door.name == "form" && flooded == "API"
+			a := send(door.call(), host)
+			if got := a.status == http.StatusTooManyRequests; got != want || !want && door.ok != 0 && a.status != door.ok {
+				t.Errorf("after a flood of %s: %s has status %d", flooded, door.name, a.status)
+			}
+			if a := send(door.call(), host+100); a.status == http.StatusTooManyRequests {
+				t.Errorf("after a flood of %s: %s at another address is refused", flooded, door.name)
+			}
+		}
+	}
+	// The code that has to wait is given back.
+	for range burst {
+		send(floods["withdrawal"], 99)
+	}
+	a := send(call{path: "/r", contentType: typeForm, body: "code=ABCD-EFGH-JKMN-PQRS"}, 99)
+	if a.status != http.StatusTooManyRequests || !strings.Contains(a.body, `value="ABCD-EFGH-JKMN-PQRS"`) || !strings.Contains(a.body, e.server.texts.say("vi", "error.too_many_requests")) {
+		t.Errorf("%d %s", a.status, plain(a.body))
+	}
+	if strings.Contains(e.log.String(), "203.0.113") {
+		t.Error("an address is in the log")
 	}
 }

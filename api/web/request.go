@@ -75,9 +75,9 @@ func (s *Server) run(r *request) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), r.route.timeout)
 	defer cancel()
 	r.context = ctx
-	if r.route.limited && r.token == nil {
+	if r.route.limited != unlimited && r.token == nil {
 		if from, known := s.caller(r); known {
-			switch v := s.limiter.take(from, s.cfg.Now()); {
+			switch v := s.limiters[r.route.limited].take(from, s.cfg.Now()); {
 			case v == friendly && r.route.over != nil:
 				return r.route.over(r)
 			case v != allowed:

@@ -71,9 +71,9 @@ type route struct {
 	timeout time.Duration
 	// citizen routes stay when only the form is served.
 	citizen bool
-	// limited routes take only so much from one address without a token; over is
-	// what it gets at first, nil an error.
-	limited bool
+	// limited routes take only so much of a kind from one address without a token;
+	// over is what it gets at first, nil an error.
+	limited kind
 	over    func(*request) error
 	// early routes answer before there is a store.
 	early bool
@@ -106,9 +106,9 @@ func (s *Server) table() []route {
 	all := []route{
 		{method: get, path: "/s", timeout: quick, citizen: true, page: true, handler: s.enterCode},
 		{method: get, path: "/s/:desk", timeout: quick, citizen: true, page: true, handler: s.showForm},
-		{method: post, path: "/s/:desk", timeout: quick, citizen: true, page: true, body: smallBody, accepts: typeForm, limited: true, over: s.formLater, handler: s.postForm},
+		{method: post, path: "/s/:desk", timeout: quick, citizen: true, page: true, body: smallBody, accepts: typeForm, limited: answers, over: s.formLater, handler: s.postForm},
 		{method: get, path: "/r", timeout: quick, citizen: true, page: true, handler: s.showWithdrawal},
-		{method: post, path: "/r", timeout: quick, citizen: true, page: true, body: smallBody, accepts: typeForm, limited: true, handler: s.withdraw},
+		{method: post, path: "/r", timeout: quick, citizen: true, page: true, body: smallBody, accepts: typeForm, limited: withdrawals, over: s.withdrawLater, handler: s.withdraw},
 		{method: get, path: "/qr/:desk.png", timeout: quick, citizen: true, handler: s.qrPNG},
 		{method: get, path: "/qr/:desk.svg", timeout: quick, citizen: true, handler: s.qrSVG},
 		{method: get, path: "/qr/:desk", timeout: quick, citizen: true, page: true, handler: s.qrSheet},
@@ -121,7 +121,7 @@ func (s *Server) table() []route {
 		{method: get, path: "/board/:unit", timeout: slow, page: true, handler: s.boardPage},
 		{method: get, path: "/openapi.yaml", timeout: quick, early: true, handler: s.openAPI},
 		{method: get, path: "/signin", timeout: quick, page: true, handler: s.showSignIn},
-		{method: post, path: "/signin", timeout: quick, page: true, body: smallBody, accepts: typeForm, handler: s.signIn},
+		{method: post, path: "/signin", timeout: quick, page: true, body: smallBody, accepts: typeForm, limited: signIns, handler: s.signIn},
 		{method: post, path: "/signout", timeout: quick, page: true, body: smallBody, handler: s.signOut},
 		{method: get, path: "/reports", access: session, rights: rights{store.RightFull, store.RightReport}, timeout: quick, page: true, handler: s.reportList},
 		{method: get, path: "/reports/:round", access: session, rights: rights{store.RightFull}, timeout: slow, page: true, handler: s.reportPage},
@@ -140,7 +140,7 @@ func (s *Server) table() []route {
 		{method: get, path: "/pictures/:round", access: session, rights: rights{store.RightReport, store.RightFull}, timeout: slow, page: true, handler: s.picturePage},
 		{method: get, path: "/pictures/:round/csv", access: session, rights: rights{store.RightReport, store.RightFull}, timeout: slow, page: true, handler: s.pictureCSV},
 
-		{method: post, path: "/api/v1/responses", access: optional, rights: rights{store.RightSubmit, store.RightImport}, timeout: quick, body: batchBody, accepts: typeJSON, limited: true, handler: s.postResponses},
+		{method: post, path: "/api/v1/responses", access: optional, rights: rights{store.RightSubmit, store.RightImport}, timeout: quick, body: batchBody, accepts: typeJSON, limited: answers, handler: s.postResponses},
 		{method: get, path: "/api/v1/responses", access: bearer, rights: rights{store.RightExport}, timeout: slow, handler: s.exportResponses},
 		{method: get, path: "/api/v1/rounds", access: bearer, rights: rights{store.RightFull, store.RightReport}, timeout: quick, handler: s.listRounds},
 		{method: get, path: "/api/v1/rounds/:round/report", access: bearer, rights: rights{store.RightFull}, timeout: slow, handler: s.reportJSON},
@@ -156,7 +156,7 @@ func (s *Server) table() []route {
 		{method: get, path: "/kiosk", timeout: quick, early: true, page: true, handler: s.kioskPage},
 		{method: get, path: "/kiosk/sw.js", timeout: quick, early: true, handler: s.kioskWorker},
 		{method: get, path: "/kiosk/:version/:file", timeout: quick, early: true, handler: s.kioskFile},
-		{method: post, path: "/api/v1/kiosk/enrol", timeout: quick, body: smallBody, accepts: typeJSON, limited: true, handler: s.enrol},
+		{method: post, path: "/api/v1/kiosk/enrol", timeout: quick, body: smallBody, accepts: typeJSON, limited: pairings, handler: s.enrol},
 		{method: post, path: "/api/v1/kiosk/sync", access: tablet, rights: rights{store.RightTablet}, timeout: slow, body: syncBody, accepts: typeJSON, handler: s.sync},
 		{method: get, path: "/api/v1/kiosk/bundle", access: tablet, rights: rights{store.RightTablet}, timeout: quick, handler: s.bundle},
 		{method: post, path: "/api/v1/kiosk/exports", access: bearer, rights: rights{store.RightStaff}, timeout: bulk, body: exportBody, accepts: typeJSON, handler: s.postKioskExport},

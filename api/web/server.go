@@ -71,23 +71,23 @@ type Config struct {
 type Server struct {
 	cfg Config
 	// open says that what Open sets may be read.
-	open    atomic.Bool
-	store   *store.Store
-	reports Reports
-	app     *fiber.App
-	routes  []route
-	limits  *limits
-	texts   *texts
-	pages   *pages
-	assets  *assets
-	policy  string
-	sounds  sounds
-	limiter limiter[netip.Addr]
-	tablets limiter[string] // by the hash of the key: who is paired anew begins anew
-	boards  boards
-	blanks  blankForms
-	bundles bundles
-	aside   asideCounts
+	open     atomic.Bool
+	store    *store.Store
+	reports  Reports
+	app      *fiber.App
+	routes   []route
+	limits   *limits
+	texts    *texts
+	pages    *pages
+	assets   *assets
+	policy   string
+	sounds   sounds
+	limiters [kinds]limiter[netip.Addr]
+	tablets  limiter[string] // by the hash of the key: who is paired anew begins anew
+	boards   boards
+	blanks   blankForms
+	bundles  bundles
+	aside    asideCounts
 	// backups holds a token for each backup that is being streamed.
 	backups chan struct{}
 
@@ -129,7 +129,9 @@ func NewWaiting(cfg Config) *Server {
 		cfg.Random = rand.Reader
 	}
 	s := &Server{cfg: cfg, texts: loadTexts(), assets: loadAssets(), backups: make(chan struct{}, backupsAtOnce)}
-	s.limiter.burst, s.limiter.rate = limitBurst, limitRate
+	for i := range s.limiters {
+		s.limiters[i].burst, s.limiters[i].rate = limitBurst, limitRate
+	}
 	s.tablets.burst, s.tablets.rate = tabletBurst, tabletRate
 	s.pages = loadPages(s.assets)
 	s.policy = contentPolicy(s.assets)

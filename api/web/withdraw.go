@@ -21,6 +21,8 @@ type withdrawal struct {
 	// Unsure: the store did not say whether it erased the answer, and the code
 	// should be sent again.
 	Unsure bool
+	// Problem says why the code was not looked at, "" when it was.
+	Problem string
 }
 
 func (s *Server) renderWithdrawal(r *request, status int, w *withdrawal) error {
@@ -46,6 +48,14 @@ func (s *Server) withdraw(r *request) error {
 	s.logFailure(r, err)
 	r.Set(fiber.HeaderRetryAfter, strconv.Itoa(retryAfter))
 	return s.renderWithdrawal(r, fiber.StatusServiceUnavailable, &withdrawal{Code: receipt, Unsure: true})
+}
+
+// withdrawLater gives a code back that comes from where too many came from just now,
+// to be sent again.
+func (s *Server) withdrawLater(r *request) error {
+	r.Set(fiber.HeaderRetryAfter, strconv.Itoa(retryAfter))
+	receipt := strings.TrimSpace(string(r.Request().PostArgs().Peek("code")))
+	return s.renderWithdrawal(r, fiber.StatusTooManyRequests, &withdrawal{Code: receipt, Problem: s.message(r.language(), codeTooManyRequests)})
 }
 
 // message is the data of page/message.html.
