@@ -200,7 +200,8 @@ const verifyTimeout = 11 * time.Minute
 
 func (c *client) verify(ctx context.Context) (analysis.Verification, error) {
 	var v analysis.Verification
-	patient := client{base: c.base, token: c.token, http: &http.Client{Timeout: verifyTimeout}}
+	patient := *c
+	patient.http = &http.Client{Timeout: verifyTimeout}
 	err := patient.do(ctx, http.MethodGet, "/api/v1/verify", nil, &v, false)
 	return v, err
 }

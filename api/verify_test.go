@@ -57,7 +57,13 @@ func TestVerifyThroughTheService(t *testing.T) {
 	}
 	service.stop(syscall.SIGTERM)
 	// What a later version finds is told, and fails.
+	asked := 0
 	later := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if asked++; asked == 1 {
+			w.Header().Set("Retry-After", "0")
+			w.WriteHeader(http.StatusServiceUnavailable) // it is still loading
+			return
+		}
 		w.Write([]byte(`{"responses":3,"faults":[{"kind":"of_a_later_version","count":2,"examples":["a","b"]}]}`))
 	}))
 	defer later.Close()
