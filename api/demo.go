@@ -70,7 +70,9 @@ func (c *demoCommand) Run(t *terminal) (err error) {
 	if err != nil {
 		return errors.Join(err, st.Close())
 	}
-	s := newService(st, log, web.NewWaiting(webConfig(log, public)))
+	config := webConfig(log, public)
+	config.Direct = true
+	s := newService(st, log, web.NewWaiting(config))
 	if err := s.ready(t.ctx); err != nil {
 		return errors.Join(err, s.close())
 	}

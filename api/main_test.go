@@ -173,6 +173,7 @@ func TestCommandLine(t *testing.T) {
 		"nothing to seed":          {[]string{"seed", "--data", t.TempDir()}, 1, "nothing to load"},
 		"token without rights":     {[]string{"token", "create", "--name", "x", "--data", t.TempDir()}, 2, "missing flags: --rights"},
 		"token of no such right":   {[]string{"token", "create", "--name", "x", "--rights", "all", "--data", t.TempDir()}, 1, "there is no right"},
+		"no header of proxies":     {[]string{"serve", "--proxy-header", "X-Real-IP", "--listen", "127.0.0.1:0", "--data", t.TempDir()}, 1, "it is one of X-Forwarded-For, Forwarded"},
 		"health of nothing":        {[]string{"health", "--listen", "127.0.0.1:1"}, 1, "not reachable"},
 		"public address with path": {[]string{"serve", "--public-url", "example.vn", "--listen", "127.0.0.1:0", "--data", t.TempDir()}, 1, "begins with https://"},
 	} {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,7 +25,8 @@ type serveFlags struct {
 	TLSCert        string         `name:"tls-cert" env:"SIPAS_TLS_CERT" placeholder:"FILE" help:"Speak HTTPS with this certificate and its chain (PEM); a renewed one is taken within seconds, without a restart."`
 	TLSKey         string         `name:"tls-key" env:"SIPAS_TLS_KEY" placeholder:"FILE" help:"Key of the certificate (PEM)."`
 	PublicURL      string         `name:"public-url" env:"SIPAS_PUBLIC_URL" help:"Address that QR codes carry, as citizens reach it (https://…). Default: the listening address."`
-	TrustedProxies []netip.Prefix `env:"SIPAS_TRUSTED_PROXIES" help:"Networks of proxies that say in X-Forwarded-For whose request they pass on, beside this machine: 172.16.0.0/12,10.1.2.3/32."`
+	TrustedProxies []netip.Prefix `env:"SIPAS_TRUSTED_PROXIES" help:"Networks of proxies that say in X-Forwarded-For or Forwarded whose request they pass on, beside this machine: 172.16.0.0/12,10.1.2.3/32."`
+	ProxyHeader    string         `env:"SIPAS_PROXY_HEADER" placeholder:"NAME" help:"Believe only this header of the proxies: X-Forwarded-For or Forwarded. Default: both, where they agree."`
 	Sounds         string         `env:"SIPAS_SOUNDS" type:"existingdir" help:"Folder of recordings of questions, <instrument>@<version>.<item>.<language>.mp3, as sipas-2640@1.c01.hre.mp3."`
 }
 
@@ -43,6 +45,10 @@ func (c *serveCommand) Run(t *terminal) error {
 	if err != nil {
 		return err
 	}
+	isHeader := func(name string) bool { return strings.EqualFold(name, c.ProxyHeader) }
+	if c.ProxyHeader != "" && !slices.ContainsFunc(web.ProxyHeaders(), isHeader) {
+		return fmt.Errorf("--proxy-header %q: it is one of %s", c.ProxyHeader, strings.Join(web.ProxyHeaders(), ", "))
+	}
 	ln, err := listen(t.ctx, c.Listen)
 	if err != nil {
 		return err
@@ -59,6 +65,7 @@ func (c *serveCommand) Run(t *terminal) error {
 	}
 	config := webConfig(log, public)
 	config.Proxies = c.TrustedProxies
+	config.ProxyHeader = c.ProxyHeader
 	if c.Sounds != "" {
 		config.Sounds = os.DirFS(c.Sounds)
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+
+	"sipas/api/store"
 )
 
 // pingTimeout bounds how long /readyz waits for the store.
@@ -23,6 +25,8 @@ type readiness struct {
 	Status  string          `json:"status"`
 	Store   string          `json:"store"`
 	Reports reportReadiness `json:"reports"`
+	// Warnings are codes of what somebody should mend, for staff alone.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 type reportReadiness struct {
@@ -42,12 +46,25 @@ func (s *Server) ready(r *request) error {
 		state.Status, state.Store, status = "unready", "unavailable", fiber.StatusServiceUnavailable
 		r.Set(fiber.HeaderRetryAfter, strconv.Itoa(retryAfter))
 	}
+	if s.asksAsStaff(r) {
+		state.Warnings = s.proxyWarnings()
+	}
 	body, err := json.Marshal(state)
 	if err != nil {
 		return err
 	}
 	r.sendJSON(status, body)
 	return nil
+}
+
+// asksAsStaff reports whether a request to a public route carries a token with the
+// right staff. Any other token is none: supervisors must get their answer.
+func (s *Server) asksAsStaff(r *request) bool {
+	if !s.open.Load() {
+		return false
+	}
+	token, err := s.bearerToken(&r.Request().Header)
+	return err == nil && token != nil && token.Allows(store.RightStaff)
 }
 
 // ping returns nil when the store can take answers.

@@ -1,12 +1,8 @@
 package web
 
 import (
-	"net/netip"
-	"strings"
 	"sync"
 	"time"
-
-	"github.com/gofiber/fiber/v2"
 
 	"sipas/kiosk"
 )
@@ -146,42 +142,4 @@ func (s *Server) limitTablet(d *kiosk.Device) error {
 		s.cfg.Log.Warn("a tablet sends more than tablets do: if others have its key, pair it anew", "tablet", d.ID)
 	}
 	return fail(codeTooManyRequests)
-}
-
-// caller is the address that a request came from: what the last proxy that is
-// trusted says, else the peer. A network of IPv6 counts as one. False where a
-// proxy does not say: then nobody can be told apart.
-func (s *Server) caller(r *request) (netip.Addr, bool) {
-	from, ok := netip.AddrFromSlice(r.Context().RemoteIP())
-	if !ok {
-		return from, false
-	}
-	from = from.Unmap()
-	chain := strings.Split(r.Get(fiber.HeaderXForwardedFor), ",")
-	for i := len(chain) - 1; s.trusted(from); i-- {
-		if i < 0 {
-			return from, false
-		}
-		next, err := netip.ParseAddr(strings.TrimSpace(chain[i]))
-		if err != nil {
-			return from, false
-		}
-		from = next.Unmap().WithZone("")
-	}
-	if from.Is6() {
-		if network, err := from.Prefix(64); err == nil {
-			from = network.Addr()
-		}
-	}
-	return from, true
-}
-
-// trusted reports whether an address is that of a proxy.
-func (s *Server) trusted(a netip.Addr) bool {
-	for _, p := range s.cfg.Proxies {
-		if p.Contains(a) {
-			return true
-		}
-	}
-	return a.IsLoopback()
 }

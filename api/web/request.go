@@ -75,6 +75,9 @@ func (s *Server) run(r *request) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), r.route.timeout)
 	defer cancel()
 	r.context = ctx
+	if r.route.citizen && r.route.page && r.route.limited == unlimited {
+		s.caller(r) // for its warning: a form that is opened tells what is wrong with a proxy
+	}
 	if r.route.limited != unlimited && r.token == nil {
 		if from, known := s.caller(r); known {
 			switch v := s.limiters[r.route.limited].take(from, s.cfg.Now()); {

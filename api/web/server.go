@@ -62,9 +62,14 @@ type Config struct {
 	Sounds fs.FS
 	// KioskApp are the files of the program of tablets; nil for those built in.
 	KioskApp map[string][]byte
-	// Proxies are believed when they say in X-Forwarded-For whose request they pass
-	// on; so is whoever runs on this machine.
+	// Proxies are believed when they say in X-Forwarded-For or Forwarded whose request
+	// they pass on; so is whoever runs on this machine.
 	Proxies []netip.Prefix
+	// ProxyHeader is the one of [ProxyHeaders] that is believed; "" for both, where they
+	// agree.
+	ProxyHeader string
+	// Direct says that no proxy is in front: whoever runs on this machine is a caller.
+	Direct bool
 }
 
 // Server answers HTTP requests.
@@ -84,10 +89,13 @@ type Server struct {
 	sounds   sounds
 	limiters [kinds]limiter[netip.Addr]
 	tablets  limiter[string] // by the hash of the key: who is paired anew begins anew
-	boards   boards
-	blanks   blankForms
-	bundles  bundles
-	aside    asideCounts
+	// Requests whose proxy names nobody, or two callers.
+	unnamed, disagreed lastSeen
+
+	boards  boards
+	blanks  blankForms
+	bundles bundles
+	aside   asideCounts
 	// backups holds a token for each backup that is being streamed.
 	backups chan struct{}
 
