@@ -27,9 +27,9 @@ type client struct {
 }
 
 func newClient(f serviceFlags, say io.Writer) (*client, error) {
-	base, err := checkPublicURL(f.URL)
+	base, err := web.ReadURL(f.URL)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the address of the service (--url, SIPAS_URL) cannot work: %w", err)
 	}
 	if f.AccessToken == "" {
 		return nil, errors.New("--url needs --token (or SIPAS_TOKEN)")

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -18,6 +17,7 @@ import (
 	"github.com/mattn/go-isatty"
 
 	"sipas/api/store"
+	"sipas/api/web"
 )
 
 // storeFlags say where the answers are. They are the same for every command
@@ -171,19 +171,13 @@ func isTerminal(w io.Writer) bool {
 	return ok && (isatty.IsTerminal(f.Fd()) || isatty.IsCygwinTerminal(f.Fd()))
 }
 
-// checkPublicURL reads an address that QR codes can carry: scheme and host,
-// perhaps a path, nothing else.
+// checkPublicURL reads an address that QR codes can carry.
 func checkPublicURL(s string) (string, error) {
-	u, err := url.Parse(s)
-	switch {
-	case err != nil:
-		return "", fmt.Errorf("public address: %w", err)
-	case u.Scheme != "http" && u.Scheme != "https", u.Host == "":
-		return "", fmt.Errorf("public address %q: it begins with https:// or http:// and a host", s)
-	case u.RawQuery != "" || u.Fragment != "" || u.User != nil:
-		return "", fmt.Errorf("public address %q: no user, ? or #", s)
+	public, err := web.ReadPublicURL(s)
+	if err != nil {
+		return "", fmt.Errorf("the public address (--public-url, SIPAS_PUBLIC_URL) cannot work: %w", err)
 	}
-	return strings.TrimSuffix(u.String(), "/"), nil
+	return public, nil
 }
 
 type configCommand struct {

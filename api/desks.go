@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"text/tabwriter"
 
+	"sipas/api/web"
 	"sipas/survey"
 )
 
@@ -22,6 +22,10 @@ type desksCommand struct {
 // Run lists desks in service today: code, unit, names and the address of the
 // sheet to print.
 func (c *desksCommand) Run(t *terminal) (err error) {
+	base, err := c.base()
+	if err != nil {
+		return err
+	}
 	source, err := (&exportCommand{storeFlags: c.storeFlags, serviceFlags: c.serviceFlags}).source(t)
 	if err != nil {
 		return err
@@ -44,7 +48,19 @@ func (c *desksCommand) Run(t *terminal) (err error) {
 		if c.Unit != "" && d.Unit != c.Unit || !d.ExistsAt(now()) || !unit.ExistsOn(survey.DateOf(now())) {
 			continue
 		}
-		fmt.Fprintf(out, "%s\t%s\t%s – %s\t%s/qr/%s\n", d.ID, d.Unit, unit.Name.In(c.Lang), d.Name.In(c.Lang), strings.TrimSuffix(c.PublicURL, "/"), d.ID)
+		fmt.Fprintf(out, "%s\t%s\t%s – %s\t%s/qr/%s\n", d.ID, d.Unit, unit.Name.In(c.Lang), d.Name.In(c.Lang), base, d.ID)
 	}
 	return out.Flush()
+}
+
+// base is what the addresses of sheets begin with: the public address, else that of the
+// service that was asked, "" without both.
+func (c *desksCommand) base() (string, error) {
+	if c.PublicURL != "" {
+		return checkPublicURL(c.PublicURL)
+	}
+	if c.URL == "" {
+		return "", nil
+	}
+	return web.ReadURL(c.URL)
 }

@@ -126,7 +126,7 @@ func (c *serveFlags) publicURL(ln net.Listener) (string, error) {
 	}
 	public, err := checkPublicURL(c.PublicURL)
 	if err == nil && c.TLSCert != "" && !strings.HasPrefix(public, scheme) {
-		err = fmt.Errorf("public address %q: with --tls-cert it begins with https://", c.PublicURL)
+		err = errors.New("the public address (--public-url, SIPAS_PUBLIC_URL) cannot work: with --tls-cert it begins with https://")
 	}
 	return public, err
 }

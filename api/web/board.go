@@ -53,7 +53,7 @@ func (s *Server) boardPage(r *request) error {
 	p := s.newPage(r, s.texts.say(r.language(), "board.title")+" – "+unit.Name.In(r.language()), b)
 	p.Board = true
 	if r.Query("screen") == "1" {
-		p.Refresh, p.RefreshTo = 600, "/board/"+unit.ID+"?lang="+p.Lang+"&screen=1"
+		p.Refresh, p.RefreshTo = 600, s.href("/board/"+unit.ID)+"?lang="+p.Lang+"&screen=1"
 	}
 	return s.render(r, fiber.StatusOK, "board", p)
 }

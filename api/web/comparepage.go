@@ -87,7 +87,7 @@ func (s *Server) comparePage(r *request) error {
 		v.Conclusion = publish.ConclusionText(v.Comparison, p.Lang)
 		v.Filters = p.filters(c, v.Comparison.Filter)
 	}
-	v.Back = "/reports/" + url.PathEscape(round.ID) + "?lang=" + p.Lang
+	v.Back = s.href("/reports/"+url.PathEscape(round.ID)) + "?lang=" + p.Lang
 	return s.render(r, status, "compare", p)
 }
 

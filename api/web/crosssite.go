@@ -58,7 +58,7 @@ func (s *Server) foreign(r *request) bool {
 	origin := r.Get(fiber.HeaderOrigin)
 	scheme, host, _ := strings.Cut(origin, "://")
 	switch {
-	case origin == "" || origin == "null" || origin == s.cfg.PublicURL:
+	case origin == "" || origin == "null" || origin == s.site:
 		return false
 	case s.secure() && scheme != "https":
 		return true

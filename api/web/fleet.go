@@ -123,12 +123,12 @@ func (s *Server) fleetPage(r *request) error {
 		return cmp.Compare(slices.Index(fleetStates, a.State), slices.Index(fleetStates, b.State))
 	})
 	v.Made = now.In(survey.VietnamTime()).Format("15:04")
-	v.link(p, counts, all)
+	v.link(p, s.href("/fleet"), counts, all)
 	return s.render(r, fiber.StatusOK, "fleet", p)
 }
 
-// link fills in the addresses of other lists.
-func (v *fleetView) link(p *page, counts map[string]int, all int) {
+// link fills in the addresses of other lists; this is the one without any choice.
+func (v *fleetView) link(p *page, this string, counts map[string]int, all int) {
 	address := func(state string, watching bool) string {
 		q := url.Values{"lang": {p.Lang}}
 		for name, value := range map[string]string{"state": state, "q": v.Search} {
@@ -139,7 +139,7 @@ func (v *fleetView) link(p *page, counts map[string]int, all int) {
 		if !watching {
 			q.Set("refresh", "off")
 		}
-		return "/fleet?" + q.Encode()
+		return this + "?" + q.Encode()
 	}
 	v.Tiles = []fleetTile{{"", all, address("", v.Watching), v.State == ""}}
 	for _, state := range fleetStates {

@@ -196,7 +196,7 @@ func (s *Server) blankForm(r *request, desk *survey.Desk, round *survey.Round, i
 				continue
 			}
 			number++
-			fi := formItem{Number: number, Name: itemPrefix + item.ID, Text: item.Text, Note: item.Note, Sound: s.sounds.of(in, item.ID, r.language())}
+			fi := formItem{Number: number, Name: itemPrefix + item.ID, Text: item.Text, Note: item.Note, Sound: s.href(s.sounds.of(in, item.ID, r.language()))}
 			for i, label := range in.Levels {
 				fi.Levels = append(fi.Levels, formOption{Value: strconv.Itoa(i + 1), Text: label})
 			}
@@ -481,7 +481,7 @@ func (s *Server) thanks(r *request, desk *survey.Desk, receipt string) error {
 	}
 	p := s.newPage(r, s.texts.say(r.language(), "thanks.title"), &d)
 	if shared(r) {
-		p.Refresh, p.RefreshTo = sharedReceipt, "/s/"+desk.ID+"?lang="+p.Lang+"&shared=1"
+		p.Refresh, p.RefreshTo = sharedReceipt, s.href("/s/"+desk.ID)+"?lang="+p.Lang+"&shared=1"
 		d.Seconds = sharedReceipt
 	}
 	return s.render(r, fiber.StatusOK, "thanks", p)

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"mime"
 	"path"
 
@@ -10,16 +11,18 @@ import (
 )
 
 // kioskPage is the program of tablets. A browser that was here before takes it from its
-// service worker, and asks nobody.
+// service worker, and asks nobody; so the addresses in it, like the worker's own, are those
+// of where the page lies, and the file of a release has them without a prefix.
 func (s *Server) kioskPage(r *request) error {
-	r.sendCompressed(fiber.StatusOK, "text/html; charset=utf-8", s.kiosk.Files[kiosk.AppPage])
+	page := bytes.ReplaceAll(s.kiosk.Files[kiosk.AppPage], []byte(`"/kiosk/`), []byte(`"`+s.href("/kiosk/")))
+	r.sendCompressed(fiber.StatusOK, "text/html; charset=utf-8", page)
 	return nil
 }
 
-// kioskWorker is the service worker of that program, which may serve /kiosk itself. A
-// browser looks for a new one at every start.
+// kioskWorker is the service worker of that program, which may serve /kiosk itself: the
+// header's address is relative to the worker's. A browser looks for a new one at every start.
 func (s *Server) kioskWorker(r *request) error {
-	r.Set("Service-Worker-Allowed", "/kiosk")
+	r.Set("Service-Worker-Allowed", "../kiosk")
 	r.Set(fiber.HeaderCacheControl, "no-cache")
 	r.sendCompressed(fiber.StatusOK, kioskType(kiosk.AppWorker), s.kiosk.Files[kiosk.AppWorker])
 	return nil

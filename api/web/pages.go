@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"io/fs"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -27,10 +28,21 @@ type pages struct {
 	byName map[string]*template.Template
 }
 
-// loadPages parses the embedded templates; a broken one is a fault of the build.
-func loadPages(a *assets) *pages {
+// pageAddress is how templates write an address of this service: href="/s".
+var pageAddress = regexp.MustCompile(`\b(href|action|src)="/`)
+
+// loadPages parses the embedded templates and puts prefix before the addresses in them; a
+// broken one is a fault of the build. What handlers hand to templates went through href.
+func loadPages(a *assets, prefix string) *pages {
 	p := &pages{assets: a, byName: map[string]*template.Template{}}
-	layout := template.Must(template.ParseFS(pageFiles, "page/layout.html"))
+	parse := func(t *template.Template, file string) *template.Template {
+		text, err := pageFiles.ReadFile(file)
+		if err != nil {
+			panic(err)
+		}
+		return template.Must(t.Parse(pageAddress.ReplaceAllString(string(text), `$1="`+prefix+`/`)))
+	}
+	layout := parse(template.New("layout.html"), "page/layout.html")
 	names, err := fs.Glob(pageFiles, "page/*.html")
 	if err != nil {
 		panic(err)
@@ -40,8 +52,7 @@ func loadPages(a *assets) *pages {
 		if name == "layout" {
 			continue
 		}
-		t := template.Must(layout.Clone())
-		p.byName[name] = template.Must(t.ParseFS(pageFiles, file))
+		p.byName[name] = parse(template.Must(layout.Clone()).New(name+".html"), file)
 	}
 	return p
 }
@@ -54,7 +65,7 @@ type page struct {
 	Wide bool
 	// Refresh reloads the page after so many seconds, 0 never.
 	Refresh int
-	// RefreshTo is the address of the page that comes then; "" is this one.
+	// RefreshTo is the address of the page that comes then, "" for this one: see Server.href.
 	RefreshTo string
 	// Board pages are read from across a hall.
 	Board bool
@@ -71,6 +82,7 @@ type page struct {
 	Version  string
 	Data     any
 
+	// path is the address of the page, without a query.
 	path   string
 	query  url.Values
 	texts  *texts
@@ -81,7 +93,7 @@ type page struct {
 func (s *Server) newPage(r *request, title string, data any) *page {
 	p := &page{
 		Lang: r.language(), FormOnly: s.cfg.FormOnly, Version: s.cfg.Version, Data: data,
-		path: string(r.Request().URI().Path()), query: url.Values{}, texts: s.texts, assets: s.assets,
+		path: s.href(string(r.Request().URI().Path())), query: url.Values{}, texts: s.texts, assets: s.assets,
 	}
 	p.Title = title
 	if r.token != nil {

@@ -112,12 +112,12 @@ func (s *Server) picturePage(r *request) error {
 	page := s.newPage(r, s.texts.say(r.language(), "picture.title")+" – "+round.Title.In(r.language()), v)
 	page.Wide = true
 	q := url.Values{"lang": {page.Lang}}
-	v.Address = "/pictures/" + url.PathEscape(round.ID) + "?" + q.Encode()
+	v.Address = s.href("/pictures/"+url.PathEscape(round.ID)) + "?" + q.Encode()
 	if v.Unit != "" {
 		q.Set("unit", v.Unit)
 		page.query.Set("unit", v.Unit)
 	}
-	v.CSV = "/pictures/" + url.PathEscape(round.ID) + "/csv?" + q.Encode()
+	v.CSV = s.href("/pictures/"+url.PathEscape(round.ID)+"/csv") + "?" + q.Encode()
 	return s.render(r, fiber.StatusOK, "picture", page)
 }
 

@@ -88,7 +88,7 @@ func (s *Server) itemsPage(r *request) error {
 			back[k] = list
 		}
 	}
-	v.Back = (&url.URL{Path: "/reports/" + u.Round.ID, RawQuery: url.Values(back).Encode()}).String()
+	v.Back = (&url.URL{Path: s.href("/reports/" + u.Round.ID), RawQuery: url.Values(back).Encode()}).String()
 	return s.render(r, fiber.StatusOK, "reportitems", p)
 }
 

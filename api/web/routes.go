@@ -213,7 +213,7 @@ func (s *Server) requestConfig(h *fasthttp.RequestHeader) fasthttp.RequestConfig
 		return small
 	}
 	path, _, _ := strings.Cut(string(h.RequestURI()), "?")
-	rt := s.limits.large[string(h.Method())+" "+path]
+	rt := s.limits.large[string(h.Method())+" "+s.below(path)]
 	if rt == nil {
 		return small
 	}

@@ -44,9 +44,9 @@ type Reports interface {
 // Config is what a Server needs to know. Zero values of Log, Now and Random
 // stand for no log, the system's clock and crypto/rand.
 type Config struct {
-	// PublicURL is the address under which people reach the service, without a
-	// slash at the end. QR codes carry it; a request's Host header is never
-	// believed.
+	// PublicURL is the address under which people reach the service, as ReadPublicURL
+	// gives it: perhaps with a path, which every address then begins with. QR codes carry
+	// it; a request's Host header is never believed.
 	PublicURL string
 	// Version of the program, shown in status and pages.
 	Version string
@@ -75,6 +75,8 @@ type Config struct {
 // Server answers HTTP requests.
 type Server struct {
 	cfg Config
+	// site and prefix are the two parts of cfg.PublicURL: its origin, and its path, "" for none.
+	site, prefix string
 	// open says that what Open sets may be read.
 	open     atomic.Bool
 	store    *store.Store
@@ -136,12 +138,14 @@ func NewWaiting(cfg Config) *Server {
 	if cfg.Random == nil {
 		cfg.Random = rand.Reader
 	}
-	s := &Server{cfg: cfg, texts: loadTexts(), assets: loadAssets(), backups: make(chan struct{}, backupsAtOnce)}
+	s := &Server{cfg: cfg, texts: loadTexts(), backups: make(chan struct{}, backupsAtOnce)}
+	s.site, s.prefix = splitURL(cfg.PublicURL)
+	s.assets = loadAssets(s.prefix)
 	for i := range s.limiters {
 		s.limiters[i].burst, s.limiters[i].rate = limitBurst, limitRate
 	}
 	s.tablets.burst, s.tablets.rate = tabletBurst, tabletRate
-	s.pages = loadPages(s.assets)
+	s.pages = loadPages(s.assets, s.prefix)
 	s.policy = contentPolicy(s.assets)
 	if cfg.KioskApp == nil {
 		cfg.KioskApp = kiosk.AppFiles()
@@ -166,7 +170,12 @@ func NewWaiting(cfg Config) *Server {
 		ErrorHandler:            s.unrouted,
 	})
 	s.app.Server().HeaderReceived = s.requestConfig
-	s.app.Server().Handler = s.knownMethods(s.app.Server().Handler)
+	s.app.Server().Handler = s.stripped(s.knownMethods(s.app.Server().Handler))
+	unread := s.app.Server().ErrorHandler
+	s.app.Server().ErrorHandler = func(ctx *fasthttp.RequestCtx, err error) {
+		s.strip(ctx)
+		unread(ctx, err)
+	}
 	for i := range s.routes {
 		rt := &s.routes[i]
 		s.app.Add(rt.method, rt.path, s.serve(rt))

@@ -89,12 +89,30 @@ func (s *Server) SignInURL(token, path string, ttl time.Duration) string {
 	return s.cfg.PublicURL + "/signin?" + q.Encode()
 }
 
-// cookieName: a __Host- cookie can be set only over TLS and for this host alone.
+// cookieName: a __Host- cookie can be set only over TLS and for this host alone, whole; a
+// __Secure- one only over TLS.
 func (s *Server) cookieName() string {
-	if s.secure() {
-		return "__Host-sipas"
+	switch {
+	case !s.secure():
+		return "sipas"
+	case s.prefix != "":
+		return "__Secure-sipas"
 	}
-	return "sipas"
+	return "__Host-sipas"
+}
+
+// setCookie gives the browser a session, which it sends to this service and to nothing else
+// on the host. maxAge is in seconds; a negative one makes the browser forget it.
+func (s *Server) setCookie(r *request, value string, maxAge int) {
+	c := &fiber.Cookie{Name: s.cookieName(), Value: value, Path: s.prefix, MaxAge: maxAge, HTTPOnly: true, Secure: s.secure(),
+		SameSite: fiber.CookieSameSiteLaxMode}
+	if c.Path == "" {
+		c.Path = "/"
+	}
+	if maxAge < 0 {
+		c.Expires = time.Unix(0, 0)
+	}
+	r.Cookie(c)
 }
 
 // sessionToken finds the session of a cookie and the token that the reader signed in
@@ -115,11 +133,8 @@ func (s *Server) startSession(r *request, token store.Token, next string) error 
 	if _, err := io.ReadFull(s.cfg.Random, p.id[:]); err != nil {
 		return fmt.Errorf("make a session: %w", err)
 	}
-	r.Cookie(&fiber.Cookie{
-		Name: s.cookieName(), Value: p.seal(s.sessionKey), Path: "/",
-		MaxAge: int(sessionFor.Seconds()), HTTPOnly: true, Secure: s.secure(), SameSite: fiber.CookieSameSiteLaxMode,
-	})
-	path := localPath(next)
+	s.setCookie(r, p.seal(s.sessionKey), int(sessionFor.Seconds()))
+	path := s.localPath(next)
 	if path == home && !token.Allows(store.RightFull) && !token.Allows(store.RightReport) && token.Allows(store.RightStaff) {
 		path = fleetHome
 	}
@@ -127,11 +142,16 @@ func (s *Server) startSession(r *request, token store.Token, next string) error 
 	return nil
 }
 
-// seeOther leads to a path of this service. Fiber's own redirect would complete
-// the address with the request's Host header.
+// seeOther leads to a path of this service by GET.
 func (s *Server) seeOther(r *request, path string) {
-	r.Status(fiber.StatusSeeOther)
-	r.Response().Header.Set(fiber.HeaderLocation, path)
+	s.redirect(r, fiber.StatusSeeOther, path)
+}
+
+// redirect leads to a path of this service. Fiber's own redirect would complete
+// the address with the request's Host header.
+func (s *Server) redirect(r *request, status int, path string) {
+	r.Status(status)
+	r.Response().Header.Set(fiber.HeaderLocation, s.href(path))
 }
 
 // Where readers begin, and those who may see no report but look after tablets.
@@ -141,8 +161,9 @@ const (
 )
 
 // localPath returns next when it is a path of this service, else the list of
-// reports: a link must not lead elsewhere.
-func localPath(next string) string {
+// reports: a link must not lead elsewhere. It may come with the service's prefix, and is
+// returned without.
+func (s *Server) localPath(next string) string {
 	u, err := url.Parse(next)
 	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" {
 		return home
@@ -150,7 +171,7 @@ func localPath(next string) string {
 	if !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(u.Path, "//") || strings.ContainsAny(next, "\\\r\n\t") {
 		return home
 	}
-	return (&url.URL{Path: u.Path, RawQuery: u.RawQuery}).String()
+	return (&url.URL{Path: s.below(u.Path), RawQuery: u.RawQuery}).String()
 }
 
 // signInForm is the data of page/signin.html.
@@ -192,7 +213,7 @@ func (s *Server) signIn(r *request) error {
 // it. The browser forgets it also while the store is away, but the reader is
 // told that a copy of the cookie would still open the service.
 func (s *Server) signOut(r *request) error {
-	r.Cookie(&fiber.Cookie{Name: s.cookieName(), Path: "/", MaxAge: -1, Expires: time.Unix(0, 0), HTTPOnly: true, Secure: s.secure(), SameSite: fiber.CookieSameSiteLaxMode})
+	s.setCookie(r, "", -1)
 	now := s.cfg.Now()
 	if p, ok := openPass(s.sessionKey, r.Cookies(s.cookieName()), now); ok {
 		if err := s.store.SignOut(r.context, p.id.hash(), p.until, now); err != nil {
@@ -208,11 +229,11 @@ func (s *Server) signInPage(r *request, status int, why survey.Code) error {
 	d := signInForm{}
 	switch {
 	case r.route.path == "/signin" && r.Method() == fiber.MethodPost:
-		d.Next = localPath(string(r.Request().PostArgs().Peek("next")))
+		d.Next = s.localPath(string(r.Request().PostArgs().Peek("next")))
 	case r.route.path == "/signin":
-		d.Next = localPath(r.Query("next"))
+		d.Next = s.localPath(r.Query("next"))
 	default:
-		d.Next = localPath(string(r.Request().URI().RequestURI()))
+		d.Next = s.localPath(string(r.Request().URI().RequestURI()))
 		d.Unsent = r.Method() == fiber.MethodPost
 	}
 	if why != "" {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
@@ -33,9 +34,9 @@ type assets struct {
 	addresses map[string]string
 }
 
-// loadAssets reads the embedded files; one that is missing is a fault of the
-// build.
-func loadAssets() *assets {
+// loadAssets reads the embedded files, whose addresses begin with prefix; one that is
+// missing is a fault of the build.
+func loadAssets(prefix string) *assets {
 	a := &assets{byAddress: map[string][]byte{}, addresses: map[string]string{}}
 	entries, err := staticFiles.ReadDir("static")
 	if err != nil {
@@ -55,7 +56,7 @@ func loadAssets() *assets {
 		ext := path.Ext(e.Name())
 		hashed := strings.TrimSuffix(e.Name(), ext) + "." + hex.EncodeToString(sum[:6]) + ext
 		a.byAddress[hashed] = b
-		a.addresses[e.Name()] = "/static/" + hashed
+		a.addresses[e.Name()] = prefix + "/static/" + hashed
 	}
 	return a
 }
@@ -72,6 +73,7 @@ func (s *Server) staticFile(r *request) error {
 }
 
 func (s *Server) openAPI(r *request) error {
-	r.sendCompressed(fiber.StatusOK, "application/yaml; charset=utf-8", openAPIFile)
+	served := bytes.Replace(openAPIFile, []byte("- url: /\n"), []byte("- url: "+s.href("/")+"\n"), 1)
+	r.sendCompressed(fiber.StatusOK, "application/yaml; charset=utf-8", served)
 	return nil
 }

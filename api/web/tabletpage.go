@@ -99,8 +99,7 @@ func (s *Server) addTablet(r *request) error {
 	if err != nil {
 		return err
 	}
-	r.Status(fiber.StatusTemporaryRedirect)
-	r.Response().Header.Set(fiber.HeaderLocation, tabletAddress(id, r.language(), ""))
+	s.redirect(r, fiber.StatusTemporaryRedirect, tabletPath(id, r.language(), ""))
 	return nil
 }
 
@@ -211,7 +210,7 @@ func (s *Server) changeTablet(r *request) error {
 	if err != nil {
 		return err
 	}
-	s.seeOther(r, tabletAddress(d.ID, r.language(), do))
+	s.seeOther(r, tabletPath(d.ID, r.language(), do))
 	return nil
 }
 
@@ -229,9 +228,9 @@ func (s *Server) writeOffTablet(r *request) error {
 		return err
 	}
 	if told {
-		s.seeOther(r, tabletAddress(d.ID, r.language(), "writeoff"))
+		s.seeOther(r, tabletPath(d.ID, r.language(), "writeoff"))
 	} else {
-		s.seeOther(r, tabletAddress(d.ID, r.language(), "")+"&ask=writeoff")
+		s.seeOther(r, tabletPath(d.ID, r.language(), "")+"&ask=writeoff")
 	}
 	return nil
 }
@@ -277,7 +276,7 @@ func (s *Server) deskChoices(lang string) (list []deskChoice) {
 	return list[:min(len(list), desksOffered)]
 }
 
-func tabletAddress(id, lang, done string) string {
+func tabletPath(id, lang, done string) string {
 	q := url.Values{"lang": {lang}}
 	if done != "" {
 		q.Set("done", done)

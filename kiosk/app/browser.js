@@ -1,5 +1,12 @@
 // What the tablet wants of its browser beside storage and network.
 
+// The service lies two folders above a release: at the root of its host, or below a path of
+// it. base is that path, '' for the root; the program knows the service's own paths alone.
+export const base = new URL('../..', import.meta.url).pathname.slice(0, -1);
+
+// ask fetches a path of the service.
+export const ask = (path, options) => fetch(base + path, options);
+
 // missing lists what the browser cannot do and the tablet needs.
 export function missing() {
   const needed = {

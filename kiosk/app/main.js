@@ -2,7 +2,7 @@
 // visits (visits.js) fill it with answers, contact (contact.js) takes them to the server,
 // staff (staff.js) look after it.
 
-import { missing, stayAwake, takeCode } from './browser.js';
+import { ask, base, missing, stayAwake, takeCode } from './browser.js';
 import { Contact } from './contact.js';
 import { show } from './dom.js';
 import { problem } from './screens.js';
@@ -14,7 +14,7 @@ const readFor = 20e3; // ms, for who has to read that an answer was not stored
 
 async function start() {
   const tablet = await Tablet.open();
-  const contact = new Contact(tablet, fetch.bind(window));
+  const contact = new Contact(tablet, ask);
   const visits = new Visits(tablet, () => staff.askPIN());
   const staff = new Staff(tablet, contact, visits);
   navigator.serviceWorker.ready.then(() => { tablet.worker = true; });
@@ -48,7 +48,7 @@ async function main() {
   const lacking = missing();
   if (lacking.length > 0) return show(problem({ kind: 'browser', details: [lacking.join(', ')] }));
   // Without network the one that is installed goes on.
-  navigator.serviceWorker.register('/kiosk/sw.js', { scope: '/kiosk', updateViaCache: 'none' }).catch((e) => console.warn('service worker:', e?.message));
+  navigator.serviceWorker.register(base + '/kiosk/sw.js', { scope: base + '/kiosk', updateViaCache: 'none' }).catch((e) => console.warn('service worker:', e?.message));
   const waits = setTimeout(() => show(problem({ kind: 'second' })), 500);
   // One tab alone writes; the lock ends with the page.
   await navigator.locks.request('sipas-kiosk', async () => {

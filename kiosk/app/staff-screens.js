@@ -1,5 +1,6 @@
 // What staff see on a tablet: pairing, the PIN, and the menu behind it. staff.js does it.
 
+import { base } from './browser.js';
 import { el } from './dom.js';
 import { say } from './texts.js';
 
@@ -28,7 +29,7 @@ export function enrol({ lang, code, onenrol, oncancel }) {
   field('code', say(lang, 'enrol.code'), { value: code, required: true, maxlength: 40, autocapitalize: 'characters' }),
   field('pin', say(lang, 'enrol.pin'), { class: 'secret', inputmode: 'numeric', required: true, maxlength: 8 }, say(lang, 'enrol.pin_note')),
   wrong, button, cancel);
-  return [el('main', { class: 'notice' }, el('h1', {}, say(lang, 'enrol.title')), el('p', {}, say(lang, 'enrol.text')), form)];
+  return [el('main', { class: 'notice' }, el('h1', {}, say(lang, 'enrol.title')), el('p', {}, say(lang, 'enrol.text', base + '/fleet')), form)];
 }
 
 // pin asks for the PIN that opens a lock (pin.js).

@@ -1,6 +1,6 @@
 // What staff do on a tablet: pair it, send now, export, take it out of service.
 
-import { fullScreen, handOver } from './browser.js';
+import { ask, fullScreen, handOver } from './browser.js';
 import { exportFiles, takeReceipts } from './export.js';
 import { pair } from './pairing.js';
 import { Lock } from './pin.js';
@@ -23,7 +23,7 @@ export class Staff {
     const { tablet, contact, visits } = this;
     visits.mode = 'pairing';
     try {
-      const wrong = await pair(tablet, code, pin, fetch.bind(window));
+      const wrong = await pair(tablet, code, pin, ask);
       if (wrong) return wrong;
       await tablet.look();
       visits.home();

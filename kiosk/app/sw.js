@@ -5,6 +5,7 @@
 'use strict';
 
 const tries = 3;
+const base = self.location.pathname.slice(0, -'/kiosk/sw.js'.length); // as in browser.js
 
 self.addEventListener('install', () => self.skipWaiting());
 self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim()));
@@ -12,28 +13,36 @@ self.addEventListener('activate', (event) => event.waitUntil(self.clients.claim(
 self.addEventListener('fetch', (event) => {
   const url = new URL(event.request.url);
   if (event.request.method !== 'GET' || url.origin !== self.location.origin) return;
-  if (event.request.mode === 'navigate' && (url.pathname === '/kiosk' || url.pathname === '/kiosk/')) {
+  if (event.request.mode === 'navigate' && (url.pathname === base + '/kiosk' || url.pathname === base + '/kiosk/')) {
     event.respondWith(page(event.request));
-  } else {
-    const file = /^\/kiosk\/([0-9a-f]+)\/([a-z0-9.-]+)$/.exec(url.pathname);
+  } else if (url.pathname.startsWith(base + '/kiosk/')) {
+    const file = /^\/kiosk\/([0-9a-f]+)\/([a-z0-9.-]+)$/.exec(url.pathname.slice(base.length));
     if (file) event.respondWith(stored(`app/${file[1]}/${file[2]}`, event.request));
   }
 });
 
+// page puts the addresses of the place where it lies into the page of a release, which has
+// those of the root. Releases made before there were such places find nothing anywhere else.
 async function page(request) {
   try {
-    const release = await load();
-    if (release) return await stored(`app/${release.app}/index.html`, request);
+    const release = await load(), file = release && await read(`app/${release.app}/index.html`);
+    const html = file && new TextDecoder().decode(file.body);
+    if (html && (base === '' || html.includes('data-movable'))) return answer(file, html.replaceAll('"/kiosk/', `"${base}/kiosk/`));
   } catch (e) { /* the network has it, perhaps */ }
   return fetch(request);
 }
 
 async function stored(key, request) {
-  const db = await open();
-  const file = await wait(db.transaction('files', 'readonly').objectStore('files').get(key));
-  if (!file) return fetch(request);
-  return new Response(file.body, { headers: { 'Content-Type': file.type, 'Content-Security-Policy': policy } });
+  const file = await read(key);
+  return file ? answer(file, file.body) : fetch(request);
 }
+
+async function read(key) {
+  const db = await open();
+  return wait(db.transaction('files', 'readonly').objectStore('files').get(key));
+}
+
+const answer = (file, body) => new Response(body, { headers: { 'Content-Type': file.type, 'Content-Security-Policy': policy } });
 
 const policy = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 

@@ -21,7 +21,7 @@ export class Failure extends Error {
 
 export class Sync {
   // queue and clock of the tablet; proofs as seal.signer makes them; tell() returns
-  // { app, bundle, status }; fetch is that of the browser.
+  // { app, bundle, status }; fetch is the browser's, from a path of the service on.
   constructor({ queue, clock, proofs, tell, fetch }) {
     Object.assign(this, { queue, clock, proofs, tell, fetch });
     this.limit = maxItems;

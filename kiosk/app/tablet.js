@@ -1,6 +1,7 @@
 // What a tablet is: its storage, its clock, the survey it asks, and whether it can take
 // answers now. Visits, contact and staff work on it; it knows none of them.
 
+import { ask } from './browser.js';
 import { Clock, dayOf } from './clock.js';
 import { Queue } from './queue.js';
 import { hex, random } from './seal.js';
@@ -8,7 +9,7 @@ import { openStorage } from './storage.js';
 import { roundOf } from './survey.js';
 import { Release } from './update.js';
 
-export const running = new URL(import.meta.url).pathname.split('/')[2]; // the version of this program
+export const running = new URL(import.meta.url).pathname.split('/').at(-2); // the version of this program
 
 const reloadAgain = 10e3; // ms
 const spare = 10 << 20; // bytes of storage that must be free
@@ -33,7 +34,7 @@ export class Tablet {
     const storage = await openStorage(), queue = await Queue.open(storage, newEpoch);
     const { meta, sessions } = await storage.load();
     const clock = new Clock(readClocks, sessions[sessions.length - 1] || null, meta.clock);
-    const release = await Release.open(fetch.bind(window)), bundle = await release.bundle();
+    const release = await Release.open(ask), bundle = await release.bundle();
     const tablet = new Tablet({ storage, queue, clock, release, bundle, stored: meta });
     // From storage that is full staff can still export.
     await queue.note(clock.record()).catch((e) => {
