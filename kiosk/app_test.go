@@ -64,9 +64,16 @@ func runNode(t testing.TB, script string, in, out any) {
 
 // TestApp runs the tests that are written in the language of the app.
 func TestApp(t *testing.T) {
-	files, err := filepath.Glob("app/test/*.test.js")
+	files, err := filepath.Glob("app/test/*")
 	if err != nil || len(files) < 7 {
 		t.Fatal(files, err)
+	}
+	// `node --test` takes every file of a folder of this name for a test; a helper that
+	// waits for its input would keep it for ever.
+	for _, name := range files {
+		if !strings.HasSuffix(name, ".test.js") {
+			t.Fatalf("%s is no test: what tests use stands in app/testbed", name)
+		}
 	}
 	out, err := exec.Command(nodeJS(t), append([]string{"--no-warnings", "--experimental-global-webcrypto", "--test"}, files...)...).CombinedOutput()
 	if err != nil {
@@ -329,7 +336,7 @@ func TestAppSessions(t *testing.T) {
 	}
 	runNode(t, `
 		import { Queue } from './queue.js';
-		import { Disk } from './test/memory.js';
+		import { Disk } from './testbed/memory.js';
 		const result = [];
 		for (const w of given) {
 			const q = await Queue.open(new Disk().start(), () => 'e');

@@ -279,7 +279,7 @@ func TestKioskSoak(t *testing.T) {
 
 	limit, cancel := context.WithTimeout(ctx, 15*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(limit, node, "--no-warnings", "--experimental-global-webcrypto", "../../kiosk/app/test/soak.js")
+	cmd := exec.CommandContext(limit, node, "--no-warnings", "--experimental-global-webcrypto", "../../kiosk/app/testbed/soak.js")
 	cmd.Stdin, cmd.Stderr = bytes.NewReader(given), os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {

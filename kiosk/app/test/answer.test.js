@@ -4,8 +4,8 @@ import { store } from '../answer.js';
 import { Clock } from '../clock.js';
 import { Queue } from '../queue.js';
 import { base64, hex, newReceipt, sha256 } from '../seal.js';
-import { Disk } from './memory.js';
-import { newEpoch } from './server.js';
+import { Disk } from '../testbed/memory.js';
+import { newEpoch } from '../testbed/server.js';
 
 const { publicKey } = await crypto.subtle.generateKey({ name: 'ECDH', namedCurve: 'P-256' }, true, ['deriveBits']);
 const seal = base64(new Uint8Array(await crypto.subtle.exportKey('raw', publicKey)));

@@ -5,8 +5,8 @@ import { Contact } from '../contact.js';
 import { Queue } from '../queue.js';
 import { bytes, hex, sha256, signer } from '../seal.js';
 import { Tablet } from '../tablet.js';
-import { Disk } from './memory.js';
-import { newEpoch, reply, Server } from './server.js';
+import { Disk } from '../testbed/memory.js';
+import { newEpoch, reply, Server } from '../testbed/server.js';
 
 const serverTime = Date.UTC(2026, 10, 24, 3, 20);
 const keys = [7, 8].map((n) => new Uint8Array(32).fill(n));

@@ -7,8 +7,8 @@ import { Clock } from '../clock.js';
 import { Queue } from '../queue.js';
 import { bytes, hex, sha256, signer } from '../seal.js';
 import { Failure, Sync } from '../sync.js';
-import { Crash, Disk } from './memory.js';
-import { newEpoch, reply, Server } from './server.js';
+import { Crash, Disk } from '../testbed/memory.js';
+import { newEpoch, reply, Server } from '../testbed/server.js';
 
 const commits = ['', 'before', 'after', 'full'];
 const contacts = ['', 'request lost', 'response lost', 'twice', 'late', 'very late', 'portal', 'busy', 'restored before', 'restored after'];

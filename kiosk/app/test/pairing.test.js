@@ -6,8 +6,8 @@ import { Queue } from '../queue.js';
 import { hex, sha256 } from '../seal.js';
 import { Tablet } from '../tablet.js';
 import { texts } from '../texts.js';
-import { Crash, Disk } from './memory.js';
-import { newEpoch, reply } from './server.js';
+import { Crash, Disk } from '../testbed/memory.js';
+import { newEpoch, reply } from '../testbed/server.js';
 
 // start is a tablet's program on a disk.
 async function start(disk, fault) {

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Queue, ranges, within } from '../queue.js';
 import { bytes, hex, sha256 } from '../seal.js';
-import { Crash, Disk } from './memory.js';
-import { newEpoch } from './server.js';
+import { Crash, Disk } from '../testbed/memory.js';
+import { newEpoch } from '../testbed/server.js';
 
 const session = (n, anchor) => ({ n, from: 0, to: 10, wall: 1e12, ...anchor && { anchor } });
 const open = (disk, fault) => Queue.open(disk.start(fault), newEpoch);

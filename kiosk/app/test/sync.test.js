@@ -4,8 +4,8 @@ import { Clock } from '../clock.js';
 import { Queue } from '../queue.js';
 import { base64, bytes, hex, sha256, signer, unbase64 } from '../seal.js';
 import { Failure, Sync } from '../sync.js';
-import { Disk } from './memory.js';
-import { newEpoch, reply, Server } from './server.js';
+import { Disk } from '../testbed/memory.js';
+import { newEpoch, reply, Server } from '../testbed/server.js';
 
 const serverTime = Date.UTC(2026, 10, 24, 3, 20);
 const proofs = await signer(new Uint8Array(32).fill(7)), stranger = await signer(new Uint8Array(32).fill(8));
