@@ -47,7 +47,7 @@ func runNode(t testing.TB, script string, in, out any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(nodeJS(t), "--no-warnings", "--experimental-global-webcrypto", "--input-type=module", "-e",
+	cmd := exec.Command(nodeJS(t), "--no-warnings", "--experimental-global-webcrypto", "--experimental-vm-modules", "--input-type=module", "-e",
 		"import { readFileSync } from 'node:fs';\nconst given = JSON.parse(readFileSync(0, 'utf8'));\n"+script+"\nprocess.stdout.write(JSON.stringify(result));")
 	cmd.Dir = "app"
 	cmd.Stdin = bytes.NewReader(given)
@@ -79,6 +79,11 @@ func TestApp(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
+	for line := range bytes.Lines(out) {
+		if _, said, small := bytes.Cut(line, []byte("small: ")); small {
+			t.Logf("small: %s", said)
+		}
+	}
 	if !bytes.Contains(out, []byte("fail 0")) || bytes.Contains(out, []byte("pass 0")) {
 		t.Errorf("no test ran:\n%s", out)
 	}
@@ -89,12 +94,15 @@ func TestAppParses(t *testing.T) {
 	var wrong []string
 	runNode(t, `
 		import { readdirSync } from 'node:fs';
-		import { spawnSync } from 'node:child_process';
+		import { Script, SourceTextModule } from 'node:vm';
 		const result = [];
 		for (const name of readdirSync('.').filter((n) => n.endsWith('.js'))) {
-			const input = readFileSync(name, 'utf8'), type = name === 'sw.js' ? 'commonjs' : 'module';
-			const { status, stderr } = spawnSync(process.execPath, ['--no-warnings', '--check', '--input-type=' + type], { input });
-			if (status !== 0) result.push(name + ': ' + stderr);
+			const input = readFileSync(name, 'utf8');
+			try {
+				name === 'sw.js' ? new Script(input) : new SourceTextModule(input);
+			} catch (e) {
+				result.push(name + ': ' + e.stack);
+			}
 			for (const [, file] of input.matchAll(/^import .* from '\.\/(.*)';$/gm)) {
 				if (!readdirSync('.').includes(file)) result.push(name + ' imports ' + file);
 			}
@@ -379,13 +387,14 @@ func TestAppSessions(t *testing.T) {
 	}
 }
 
-// TestAppQR: a phone reads what a tablet draws, of every length that fits and in all
-// ten sizes.
+// TestAppQR: a phone reads what a tablet draws, of every length that fits (of some, small)
+// and in all ten sizes.
 func TestAppQR(t *testing.T) {
 	const most = 213 // ISO/IEC 18004, table 7: version 10, level M
 	random := rand.New(rand.NewPCG(3, 4))
 	var texts []string
-	for n := 1; n <= most; n++ {
+	step := ciOr(t, 1, 9)
+	for n := most; n > 0; n -= step {
 		b := make([]byte, n)
 		for i := range b {
 			b[i] = byte(' ' + random.IntN('~'-' '+1))
@@ -393,6 +402,7 @@ func TestAppQR(t *testing.T) {
 		b[0] = 'a' // a text without small letters has a denser code, which tablets do not use
 		texts = append(texts, string(b))
 	}
+	drawn := len(texts)
 	texts = append(texts, "https://sipas.quangngai.gov.vn/r#0123-4567-89AB-CDEF", "Đánh giá của Ông/Bà đã được lưu", strings.Repeat("a", 100), strings.Repeat("\x00", 20))
 	var got struct {
 		Codes   [][]string
@@ -442,7 +452,7 @@ func TestAppQR(t *testing.T) {
 		}
 		for y, row := range rows {
 			for x := range row {
-				if i < most && (row[x] == '#') != (want.GetMatrix().Get(x, y) == 1) {
+				if i < drawn && (row[x] == '#') != (want.GetMatrix().Get(x, y) == 1) {
 					t.Fatalf("%d bytes: module %d, %d", len(text), x, y)
 				}
 			}

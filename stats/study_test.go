@@ -76,8 +76,9 @@ func (w studyWorld) coverage(t *testing.T, rng *rand.Rand, rounds int) (covered,
 
 // TestShareIntervalsCover is the short form of a coverage study: the 95% interval of a share holds the truth in at
 // least 93% of rounds everywhere, and in at most 97% where there is enough to go by. So many rounds leave that
-// open by two standard errors of their own (0.016).
+// open by two standard errors of their own (0.016 of 1000).
 func TestShareIntervalsCover(t *testing.T) {
+	rounds := ciOr(t, 1000, 200)
 	for k, w := range []studyWorld{
 		{desks: 1, days: 10, people: 3, share: 0.95},
 		{desks: 1, days: 10, people: 3, share: 0.80, within: 0.05},
@@ -92,9 +93,8 @@ func TestShareIntervalsCover(t *testing.T) {
 	} {
 		t.Run(w.String(), func(t *testing.T) {
 			t.Parallel()
-			const rounds = 1000
 			covered, people := w.coverage(t, rand.New(rand.NewPCG(6, uint64(k))), rounds)
-			slack := 2 * math.Sqrt(0.93*0.07/rounds)
+			slack := 2 * math.Sqrt(0.93*0.07/float64(rounds))
 			if covered < 0.93-slack || covered > 0.97+slack && people*math.Min(w.share, 1-w.share) >= 20 {
 				t.Errorf("the intervals of %.0f people hold the truth in %.3f of rounds", people, covered)
 			}

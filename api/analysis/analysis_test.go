@@ -111,7 +111,7 @@ func ask(t testing.TB, a *Analysis, params map[string]string) *stats.Report {
 // interval covers it about as often as it says, the unweighted one does not,
 // and units are covered as well.
 func TestIntervalsCoverTheTruth(t *testing.T) {
-	const seedsTried = 8
+	seedsTried := ciOr(t, 8, 3)
 	covered, unweighted, units, unitsCovered := 0, 0, 0, 0
 	for seed := range uint64(seedsTried) {
 		st := openStore(t, t.TempDir())
@@ -136,13 +136,13 @@ func TestIntervalsCoverTheTruth(t *testing.T) {
 			}
 		}
 	}
-	if covered < seedsTried-2 {
+	if covered < seedsTried*3/4 {
 		t.Errorf("the interval covers the truth in %d of %d rounds", covered, seedsTried)
 	}
 	if unweighted > 1 {
 		t.Errorf("the unweighted interval covers it in %d of %d rounds: the weights would not be needed", unweighted, seedsTried)
 	}
-	if rate := float64(unitsCovered) / float64(units); rate < 0.91 || rate > 0.99 || units < 700 {
+	if rate := float64(unitsCovered) / float64(units); rate < 0.91 || rate > 0.99 || units < 87*seedsTried {
 		t.Errorf("the intervals of units cover the truth in %.3f of %d", rate, units)
 	}
 }

@@ -196,7 +196,7 @@ func TestMarksFollowTheStore(t *testing.T) {
 	for i := range 4 {
 		stuffing = append(stuffing, stuffed(all[300*i], 40)...)
 	}
-	for chunk := range slices.Chunk(stuffing, 27) {
+	for chunk := range slices.Chunk(stuffing, ciOr(t, 27, 80)) {
 		add(t, st, chunk)
 		compare("stuffed")
 	}

@@ -431,7 +431,7 @@ func TestBackupDamaged(t *testing.T) {
 		c[at] ^= 1
 		return c
 	}
-	rnd := rand.New(rand.NewPCG(1, 2))
+	rnd, changes := rand.New(rand.NewPCG(1, 2)), ciOr(t, 5, 1)
 	for _, secret := range []*Secret{nil, &backupSecret} {
 		if _, err := ReadBackup(bytes.NewReader(packed(t, lines...)), secret, nil); err != nil {
 			t.Fatal(err)
@@ -451,7 +451,7 @@ func TestBackupDamaged(t *testing.T) {
 					wantRefused(t, fmt.Sprintf("frame %d of another backup", i), packed(t, mixed...), secret, ErrBackup)
 				}
 			}
-			for range 5 {
+			for range changes {
 				changed := slices.Clone(lines)
 				// A letter of the MAC is proven with the secret alone; of base64 the last
 				// one before the = has bits that say nothing.

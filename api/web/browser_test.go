@@ -47,19 +47,62 @@ type tab struct {
 	complaints []string
 }
 
+// newBrowser prepares a browser that tests drive; it starts with its first window.
+func newBrowser(t *testing.T, more ...chromedp.ExecAllocatorOption) (ctx context.Context, end func()) {
+	t.Helper()
+	a, err := hallAuthority()
+	if err != nil {
+		t.Fatal(err)
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium(t)), chromedp.Headless, chromedp.NoSandbox,
+		chromedp.Flag("host-resolver-rules", "MAP "+hallHost+" 127.0.0.1"), chromedp.Flag("ignore-certificate-errors-spki-list", a.pin),
+		chromedp.Flag("autoplay-policy", "no-user-gesture-required"))
+	for _, flag := range []string{"disable-gpu", "disable-quic", "no-first-run", "disable-background-networking", "disable-component-update", "disable-sync", "mute-audio"} {
+		options = append(options, chromedp.Flag(flag, true))
+	}
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(options, more...)...)
+	ctx, cancel := chromedp.NewContext(allocator)
+	return ctx, func() { cancel(); stop() }
+}
+
+// sharedBrowser is one process for all tests but those that end it, because a start takes
+// seconds. It ends with the tests.
+type sharedBrowser struct {
+	once sync.Once
+	ctx  context.Context
+	err  error
+	end  func()
+}
+
+var theBrowser sharedBrowser
+
+// window opens a window with storage and cookies of its own.
+func (b *sharedBrowser) window(t *testing.T) (ctx context.Context, closed func()) {
+	t.Helper()
+	chromium(t)
+	b.once.Do(func() {
+		b.ctx, b.end = newBrowser(t)
+		b.err = chromedp.Do(b.ctx)
+	})
+	if b.err != nil {
+		t.Fatal(b.err)
+	}
+	of, end := chromedp.NewContext(b.ctx, chromedp.WithNewBrowserContext())
+	ctx, over := context.WithTimeout(of, 6*time.Minute)
+	return ctx, func() { over(); end() }
+}
+
+func (b *sharedBrowser) close() {
+	if b.end != nil {
+		b.end()
+	}
+}
+
 // browse opens a window; settings are applied before the first page.
 func browse(t *testing.T, e *env, settings ...chromedp.Action[chromedp.Void]) *tab {
 	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium(t)), chromedp.UserDataDir(t.TempDir()), chromedp.Headless, chromedp.NoSandbox)
-	for _, flag := range []string{"disable-gpu", "disable-quic", "no-first-run", "disable-background-networking", "disable-component-update", "disable-sync"} {
-		options = append(options, chromedp.Flag(flag, true))
-	}
-	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(stop)
-	ctx, cancel := chromedp.NewContext(allocator)
-	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 4*time.Minute)
-	t.Cleanup(cancel)
+	ctx, closed := theBrowser.window(t)
+	t.Cleanup(closed)
 	w := &tab{env: e, ctx: ctx}
 	w.do(call0(logdomain.Enable))
 	if err := chromedp.Listen(ctx, func(event any) {

@@ -13,7 +13,6 @@ import (
 	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"image/png"
@@ -73,12 +72,9 @@ type hall struct {
 	order   hallOrder
 	token   string // of staff
 	backups string // token
-	pin     string // SHA-256 of the authority's public key
-	// cert and key are files of the certificate.
-	cert, key string
-	client    *http.Client
-	process   *exec.Cmd
-	log       *logBuffer
+	client  *http.Client
+	process *exec.Cmd
+	log     *logBuffer
 	// front is the address that tablets know, a proxy before the process.
 	front  string
 	behind atomic.Value // address of the process
@@ -119,7 +115,6 @@ func openHall(t testing.TB, docs survey.Documents) *hall {
 		}
 	}
 	h.closeStore(st)
-	h.authority()
 	h.proxy()
 	h.serve()
 	t.Cleanup(h.kill)
@@ -135,6 +130,16 @@ func openHall(t testing.TB, docs survey.Documents) *hall {
 // proxy is what tablets reach: TLS, what is in between, and the service behind. Where that
 // is down the connection breaks.
 func (h *hall) proxy() {
+	a, err := hallAuthority()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.client = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: a.pool, ServerName: hallHost},
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, h.front)
+		},
+	}}
 	forward := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL.Scheme, r.Out.URL.Host = "http", h.behind.Load().(string)
@@ -152,11 +157,7 @@ func (h *hall) proxy() {
 			forward.ServeHTTP(w, r)
 		}
 	}))
-	pair, err := tls.LoadX509KeyPair(h.cert, h.key)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	front.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
+	front.TLS = &tls.Config{Certificates: []tls.Certificate{a.certificate}}
 	front.Config.ErrorLog = stdlog.New(io.Discard, "", 0)
 	front.StartTLS()
 	h.t.Cleanup(front.Close)
@@ -190,64 +191,45 @@ func (h *hall) closeStore(st *store.Store) {
 	}
 }
 
-// authority makes a certificate authority, and by it a certificate for hallHost.
-func (h *hall) authority() {
-	h.t.Helper()
-	sign := func(template, parent *x509.Certificate, key, by *ecdsa.PrivateKey) []byte {
-		der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, by)
-		if err != nil {
-			h.t.Fatal(err)
-		}
-		return der
-	}
+// authority is a certificate authority, and by it a certificate for hallHost.
+type authority struct {
+	certificate tls.Certificate
+	pool        *x509.CertPool
+	// pin is the SHA-256 of the authority's public key.
+	pin string
+}
+
+// hallAuthority is the same for all halls, so that one browser trusts them all.
+var hallAuthority = sync.OnceValues(newAuthority)
+
+func newAuthority() (*authority, error) {
+	var wrong []error
 	key := func() *ecdsa.PrivateKey {
 		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			h.t.Fatal(err)
-		}
+		wrong = append(wrong, err)
 		return k
 	}
 	rootKey, leafKey := key(), key()
+	sign := func(template, parent *x509.Certificate, key *ecdsa.PrivateKey) []byte {
+		der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, rootKey)
+		wrong = append(wrong, err)
+		return der
+	}
 	from, to := time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour)
 	root := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "SIPAS test authority"}, NotBefore: from, NotAfter: to,
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
-	rootDER := sign(root, root, rootKey, rootKey)
+	rootDER := sign(root, root, rootKey)
 	leafDER := sign(&x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: hallHost}, DNSNames: []string{hallHost}, NotBefore: from, NotAfter: to,
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}, root, leafKey, rootKey)
-	keyDER, err := x509.MarshalPKCS8PrivateKey(leafKey)
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	folder := h.t.TempDir()
-	write := func(name string, blocks ...*pem.Block) string {
-		var b bytes.Buffer
-		for _, block := range blocks {
-			if err := pem.Encode(&b, block); err != nil {
-				h.t.Fatal(err)
-			}
-		}
-		path := filepath.Join(folder, name)
-		if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
-			h.t.Fatal(err)
-		}
-		return path
-	}
-	h.cert = write("cert.pem", &pem.Block{Type: "CERTIFICATE", Bytes: leafDER}, &pem.Block{Type: "CERTIFICATE", Bytes: rootDER})
-	h.key = write("key.pem", &pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}, root, leafKey)
 	parsed, err := x509.ParseCertificate(rootDER)
-	if err != nil {
-		h.t.Fatal(err)
+	if err := errors.Join(append(wrong, err)...); err != nil {
+		return nil, err
 	}
 	sum := sha256.Sum256(parsed.RawSubjectPublicKeyInfo)
-	h.pin = base64.StdEncoding.EncodeToString(sum[:])
-	pool := x509.NewCertPool()
-	pool.AddCert(parsed)
-	h.client = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{RootCAs: pool, ServerName: hallHost},
-		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, h.front)
-		},
-	}}
+	a := &authority{certificate: tls.Certificate{Certificate: [][]byte{leafDER, rootDER}, PrivateKey: leafKey}, pool: x509.NewCertPool(),
+		pin: base64.StdEncoding.EncodeToString(sum[:])}
+	a.pool.AddCert(parsed)
+	return a, nil
 }
 
 // url is an address of the service as tablets know it.
@@ -443,29 +425,32 @@ type acknowledged struct {
 	Filing  string
 }
 
-// tabletTab is a browser on a tablet: it keeps its storage when it is killed and opened
-// again.
+// tabletTab is a browser on a tablet.
 type tabletTab struct {
 	*tab
-	hall    *hall
+	hall *hall
+	// profile is a folder, and process the browser, of one that can be killed.
 	profile string
-	flags   map[string]any
 	process *exec.Cmd
 	closed  func()
 	mu2     sync.Mutex
 	thanked []acknowledged
 }
 
-// newTablet opens a browser with empty storage.
-func (h *hall) newTablet(width, height int64, flags ...string) *tabletTab {
+// newTablet opens a window with empty storage.
+func (h *hall) newTablet(width, height int64) *tabletTab {
 	h.t.Helper()
-	w := &tabletTab{hall: h, profile: h.t.TempDir(), flags: map[string]any{}}
-	for _, f := range flags {
-		name, value, ok := strings.Cut(f, "=")
-		if w.flags[name] = value; !ok {
-			w.flags[name] = true
-		}
-	}
+	w := &tabletTab{hall: h}
+	ctx, closed := theBrowser.window(h.t.(*testing.T))
+	w.watch(ctx, closed, width, height)
+	h.t.Cleanup(closed)
+	return w
+}
+
+// newMortalTablet opens a browser that keeps its storage when it is killed and opened again.
+func (h *hall) newMortalTablet(width, height int64) *tabletTab {
+	h.t.Helper()
+	w := &tabletTab{hall: h, profile: h.t.TempDir()}
 	w.open(width, height)
 	h.t.Cleanup(func() { w.closed() })
 	return w
@@ -475,20 +460,16 @@ func (h *hall) newTablet(width, height int64, flags ...string) *tabletTab {
 func (w *tabletTab) open(width, height int64) {
 	t := w.hall.t.(*testing.T)
 	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium(t)), chromedp.UserDataDir(w.profile), chromedp.Headless, chromedp.NoSandbox,
-		chromedp.ModifyCmdFunc(func(c *exec.Cmd) { w.process = c }),
-		chromedp.Flag("host-resolver-rules", "MAP "+hallHost+" 127.0.0.1"), chromedp.Flag("ignore-certificate-errors-spki-list", w.hall.pin),
-		chromedp.Flag("autoplay-policy", "no-user-gesture-required"))
-	for _, flag := range []string{"disable-gpu", "disable-quic", "disable-component-update", "mute-audio"} {
-		options = append(options, chromedp.Flag(flag, true))
-	}
-	for name, value := range w.flags {
-		options = append(options, chromedp.Flag(name, value))
-	}
-	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	ctx, cancel := chromedp.NewContext(allocator)
+	ctx, end := newBrowser(t, chromedp.UserDataDir(w.profile), chromedp.ModifyCmdFunc(func(c *exec.Cmd) { w.process = c }))
 	ctx, over := context.WithTimeout(ctx, 6*time.Minute)
-	w.closed = func() { over(); cancel(); stop() }
+	w.watch(ctx, func() { over(); end() }, width, height)
+}
+
+// watch notes what the window says.
+func (w *tabletTab) watch(ctx context.Context, closed func(), width, height int64) {
+	t := w.hall.t
+	t.Helper()
+	w.closed = closed
 	w.tab = &tab{env: &env{t: t}, ctx: ctx}
 	w.do(call0(runtime.Enable), command(network.Enable, network.EnableParams{}), chromedp.EmulateViewport(width, height))
 	if err := chromedp.Listen(ctx, func(event any) {

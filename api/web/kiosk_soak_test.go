@@ -218,8 +218,8 @@ func raceDetector() bool {
 	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
 
-// TestKioskSoak: fifty tablets with a thousand answers each, a network that does all
-// it should not, programs that crash anywhere, clocks that jump, a store that fails now
+// TestKioskSoak: fifty tablets with a thousand answers each (small: five with fifty), a
+// network that does all it should not, programs that crash anywhere, clocks that jump, a store that fails now
 // and then. Every answer that was thanked for is there once, as it was given, and
 // every number is accounted for at every moment.
 func TestKioskSoak(t *testing.T) {
@@ -230,13 +230,13 @@ func TestKioskSoak(t *testing.T) {
 		}
 		t.Skip("no node")
 	}
-	tablets, answers := 50, 1000
-	switch {
-	case testing.Short():
-		tablets, answers = 5, 50
-	case raceDetector(): // which makes all that the server does many times slower
-		answers = 200
+	type size struct{ tablets, answers int }
+	full := size{50, 1000}
+	if raceDetector() { // which makes all that the server does many times slower
+		full.answers = 200
 	}
+	of := ciOr(t, full, size{5, 50})
+	tablets, answers := of.tablets, of.answers
 	const losing = 2
 	docs := soakDocuments(t)
 	started := time.Now()
@@ -358,11 +358,11 @@ func TestKioskSoak(t *testing.T) {
 	}
 	compareSoak(t, e, expected)
 	for _, m := range soakMoods {
-		if network.seen[m.name] == 0 && !testing.Short() {
+		if network.seen[m.name] == 0 && of == full {
 			t.Errorf("no request met %q", m.name)
 		}
 	}
-	if !testing.Short() && (crashes == 0 || contacts["storage"] == 0) {
+	if of == full && (crashes == 0 || contacts["storage"] == 0) {
 		t.Errorf("%d crashes, contacts %v", crashes, contacts)
 	}
 	t.Logf("%d tablets, %d answers in %v; %d crashes, contacts %v, network %v", tablets, len(expected), took.Round(time.Second), crashes, contacts, network.seen)

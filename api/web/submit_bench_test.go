@@ -418,6 +418,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 	code := m.Run()
+	theBrowser.close()
 	if err := mongotest.Stop(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = max(code, 1)

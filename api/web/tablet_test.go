@@ -1083,10 +1083,8 @@ func TestTabletForgets(t *testing.T) {
 // TestTabletQueue: what a tablet gathered in weeks without network is taken in
 // seconds.
 func TestTabletQueue(t *testing.T) {
-	if testing.Short() {
-		t.Skip("seals 15,000 answers")
-	}
-	const answers, limit = 15_000, 10 * time.Second
+	const limit = 10 * time.Second
+	answers := ciOr(t, 15_000, 1500)
 	e := startTablets(t, options{})
 	f := e.paired(testDesk)
 	var batches [][]byte
@@ -1095,7 +1093,7 @@ func TestTabletQueue(t *testing.T) {
 			f.give(nil)
 		}
 		b := f.batch()
-		b.Highest = answers
+		b.Highest = int64(answers)
 		batches, f.queue = append(batches, jsonOf(t, b)), nil
 	}
 	began, receipts := time.Now(), 0
@@ -1114,7 +1112,7 @@ func TestTabletQueue(t *testing.T) {
 		t.Errorf("%v, want at most %v", took, most)
 	}
 	live, _, err := e.store.CountResponses(context.Background())
-	if s := e.status(f.device); receipts != answers || live != answers || err != nil || len(s.Missing) > 0 || s.Given != answers || s.Queue != 0 {
+	if s := e.status(f.device); receipts != answers || live != int64(answers) || err != nil || len(s.Missing) > 0 || s.Given != int64(answers) || s.Queue != 0 {
 		t.Errorf("%d receipts, %d stored, %v, %+v", receipts, live, err, s)
 	}
 }
