@@ -165,10 +165,11 @@ func TestComputeAllocatesNothingPerAnswer(t *testing.T) {
 		})
 	}
 	answers := ciOr(t, 100_000, 20_000)
+	most := ciOr(t, 2000.0, 4000) // few answers are on fewer days than more
 	for _, margins := range []bool{false, true} {
 		few, many := allocations(answers, margins), allocations(3*answers, margins)
 		t.Logf("raked %t: %v allocations for %d answers, %v for %d", margins, few, answers, many, 3*answers)
-		if many-few > 2000 {
+		if many-few > most {
 			t.Errorf("raked %t: %d answers more take %v allocations more", margins, 2*answers, many-few)
 		}
 	}
