@@ -71,14 +71,16 @@ func (f *storeFlags) location() string {
 // checkLocation refuses a misspelt address, which would else be taken for the
 // name of a folder, and answers go where nobody looks for them.
 func checkLocation(location string) error {
-	if !isMongoDB(location) && (strings.Contains(location, "://") || userAndPassword.MatchString(location)) {
+	if !isMongoDB(location) && (strings.Contains(location, "://") || misspelt.MatchString(location)) {
 		return fmt.Errorf("%q is neither a folder nor the address of a MongoDB, which begins with mongodb:// or mongodb+srv://, without quotes or spaces around it",
 			store.RedactURI(location))
 	}
 	return nil
 }
 
-var userAndPassword = regexp.MustCompile(`^[^/\\]+:[^/\\]+@`)
+// misspelt matches what somebody meant as an address: user and password, or the name of
+// the scheme with some of what follows it.
+var misspelt = regexp.MustCompile(`^[^/\\]+:[^/\\]+(?:@|%40)|^\W*mongodb(?:\+srv)?(?:[:;]|//)`)
 
 // isMongoDB tells an address from a folder.
 func isMongoDB(location string) bool {
@@ -155,15 +157,36 @@ func explainHeld(err error) error {
 
 // newLogger logs text to a terminal, JSON elsewhere.
 func newLogger(w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{ReplaceAttr: redactAttr}
 	if isTerminal(w) {
-		return slog.New(slog.NewTextHandler(w, nil))
+		return slog.New(slog.NewTextHandler(w, options))
 	}
-	return slog.New(slog.NewJSONHandler(w, nil))
+	return slog.New(slog.NewJSONHandler(w, options))
 }
 
 // quietLogger is for commands that print a result: problems only.
 func quietLogger(w io.Writer) *slog.Logger {
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelWarn, ReplaceAttr: redactAttr}))
+}
+
+// redactAttr takes secrets out of texts and errors on their way into the log, whoever
+// wrote them.
+func redactAttr(_ []string, a slog.Attr) slog.Attr {
+	text := ""
+	switch a.Value.Kind() {
+	case slog.KindString:
+		text = a.Value.String()
+	case slog.KindAny:
+		err, ok := a.Value.Any().(error)
+		if !ok {
+			return a
+		}
+		text = err.Error()
+	default:
+		return a
+	}
+	a.Value = slog.StringValue(store.Redact(text))
+	return a
 }
 
 func isTerminal(w io.Writer) bool {
@@ -221,17 +244,15 @@ func settings(app *kong.Application) []*kong.Flag {
 	return list
 }
 
-// redact hides secrets, and the password inside an address.
+// redact hides secrets, and those inside an address.
 func redact(name, value string) string {
 	switch {
 	case value == "":
 		return `""`
 	case name == "secret" || name == "token":
 		return "(hidden)"
-	case name == "mongodb-uri":
-		return store.RedactURI(value)
 	}
-	return value
+	return store.RedactURI(value)
 }
 
 // now is the clock of the program.

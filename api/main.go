@@ -20,6 +20,8 @@ import (
 	_ "time/tzdata" // offices run Windows, which has no time zone files
 
 	"github.com/alecthomas/kong"
+
+	"sipas/api/store"
 )
 
 func main() {
@@ -70,7 +72,13 @@ var errSilent = errors.New("")
 
 // run executes one command line and returns the exit code: 0 done, 1 failed, 2
 // wrongly called.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {
+	defer func() {
+		if p := recover(); p != nil { // what it says may quote an address
+			fmt.Fprintf(stderr, "sipas: panic: %s\n%s", store.Redact(fmt.Sprint(p)), debug.Stack())
+			code = 1
+		}
+	}()
 	var table cli
 	exited := -1
 	parser, err := kong.New(&table,
@@ -89,7 +97,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exited
 	}
 	if err != nil {
-		fmt.Fprintln(stderr, "sipas:", err)
+		fmt.Fprintln(stderr, "sipas:", store.Redact(err.Error()))
 		fmt.Fprintln(stderr, "sipas: see sipas --help")
 		return 2
 	}
@@ -98,7 +106,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case err == nil:
 		return 0
 	case !errors.Is(err, errSilent):
-		fmt.Fprintln(stderr, "sipas:", err)
+		fmt.Fprintln(stderr, "sipas:", store.Redact(err.Error()))
 	}
 	return 1
 }

@@ -117,7 +117,7 @@ func openMongo(ctx context.Context, uri string, opt MongoOptions, timing mongoTi
 	}
 	parsed, err := connstring.ParseAndValidate(uri)
 	if err != nil {
-		return nil, fmt.Errorf("store: address of the MongoDB %s: %s", m.address, hidePassword(err.Error(), uri))
+		return nil, fmt.Errorf("store: address of the MongoDB %s: %s", m.address, hideSecrets(err.Error(), uri))
 	}
 	journal := true
 	concern := writeconcern.Majority()
@@ -131,7 +131,7 @@ func openMongo(ctx context.Context, uri string, opt MongoOptions, timing mongoTi
 		SetServerSelectionTimeout(timing.selection).SetConnectTimeout(timing.selection).
 		SetHeartbeatInterval(time.Second))
 	if err != nil {
-		return nil, fmt.Errorf("store: address of the MongoDB %s: %s", m.address, hidePassword(err.Error(), uri))
+		return nil, fmt.Errorf("store: address of the MongoDB %s: %s", m.address, hideSecrets(err.Error(), uri))
 	}
 	m.client = client
 	m.hosts, m.named = parsed.Hosts, parsed.Username != ""

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -253,65 +252,4 @@ func (m *Mongo) explainStrangers(ctx context.Context, err error) error {
 		}
 	}
 	return fmt.Errorf("%w: no member at %s belongs to the replica set that the address names (replicaSet=): %w", ErrUnavailable, m.address, err)
-}
-
-// secretParameters are parameters of an address whose values nobody may read.
-var secretParameters = []string{"tlscertificatekeyfilepassword", "sslclientcertificatekeypassword", "authmechanismproperties", "proxypassword"}
-
-// RedactURI returns the address of a MongoDB without what must not be shown: the password, and those of keys and
-// proxies. It hides them in a misspelt address too. Something without user and password comes back as it is.
-func RedactURI(uri string) string {
-	scheme, rest, ok := strings.Cut(uri, "://")
-	if !ok {
-		scheme, rest = "", uri
-	} else {
-		scheme += "://"
-	}
-	if user, hosts, ok := cutUser(rest); ok {
-		if strings.Contains(user, "?") && !strings.Contains(hosts, "/") {
-			hosts = "" // the @ was in a parameter, perhaps in a password there
-		}
-		if end := strings.IndexAny(user, ":/?"); end >= 0 {
-			user = user[:end]
-		}
-		rest = user + ":xxxxx@" + hosts
-	}
-	hosts, query, asked := strings.Cut(rest, "?")
-	if !asked {
-		return scheme + hosts
-	}
-	parameters := strings.FieldsFunc(query, func(r rune) bool { return r == '&' || r == ';' })
-	for i, p := range parameters {
-		if name, _, _ := strings.Cut(p, "="); slices.Contains(secretParameters, strings.ToLower(name)) {
-			parameters[i] = name + "=xxxxx"
-		}
-	}
-	return scheme + hosts + "?" + strings.Join(parameters, "&")
-}
-
-// cutUser cuts an address behind its scheme at the @ that ends user and password. A password that was not encoded as it
-// should may hold any sign, @ and ? too, so everything before the last @ is suspect, also behind what looks like the
-// parameters.
-func cutUser(rest string) (user, hosts string, ok bool) {
-	at := strings.LastIndexByte(rest, '@')
-	if at < 0 {
-		return "", rest, false
-	}
-	return rest[:at], rest[at+1:], true
-}
-
-// hidePassword removes the password of an address from a message about it.
-func hidePassword(message, uri string) string {
-	message = strings.ReplaceAll(message, uri, RedactURI(uri))
-	_, rest, _ := strings.Cut(uri, "://")
-	user, _, _ := cutUser(rest)
-	_, password, _ := strings.Cut(user, ":")
-	if password == "" {
-		return message
-	}
-	message = strings.ReplaceAll(message, password, "xxxxx")
-	if plain, err := url.QueryUnescape(password); err == nil {
-		message = strings.ReplaceAll(message, plain, "xxxxx")
-	}
-	return message
 }
