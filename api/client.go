@@ -182,17 +182,18 @@ func (c *client) documents(ctx context.Context) (survey.Documents, error) {
 	return d, err
 }
 
+func (c *client) catalogue(ctx context.Context) (*survey.Catalogue, error) {
+	d, err := c.documents(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return survey.NewCatalogue(d)
+}
+
 func (c *client) putDocuments(ctx context.Context, d survey.Documents) (store.PutResult, error) {
 	var result store.PutResult
 	err := c.do(ctx, http.MethodPut, "/api/v1/documents", d, &result, false)
 	return result, err
-}
-
-func (c *client) responses(ctx context.Context, round, after string) (web.ResponsePage, error) {
-	var page web.ResponsePage
-	query := url.Values{"round": {round}, "after": {after}}
-	err := c.do(ctx, http.MethodGet, "/api/v1/responses?"+query.Encode(), nil, &page, false)
-	return page, err
 }
 
 // verifyTimeout is longer than the service takes at most.
@@ -204,14 +205,6 @@ func (c *client) verify(ctx context.Context) (analysis.Verification, error) {
 	patient.http = &http.Client{Timeout: verifyTimeout}
 	err := patient.do(ctx, http.MethodGet, "/api/v1/verify", nil, &v, false)
 	return v, err
-}
-
-func (c *client) exclusions(ctx context.Context) ([]web.ListedExclusion, error) {
-	var answer struct {
-		Exclusions []web.ListedExclusion `json:"exclusions"`
-	}
-	err := c.do(ctx, http.MethodGet, "/api/v1/exclusions", nil, &answer, false)
-	return answer.Exclusions, err
 }
 
 // batchOutcome is what became of one item of an array of responses.
@@ -231,15 +224,36 @@ func (c *client) addResponses(ctx context.Context, items []web.ImportItem) ([]ba
 	return answer.Outcomes, err
 }
 
-// backupSilence is how long a backup may come without a byte before it is given
+// restoreRows sends rows of an export, which the service proves.
+func (c *client) restoreRows(ctx context.Context, rows web.RestoredRows) ([]batchOutcome, error) {
+	var answer struct {
+		Outcomes []batchOutcome `json:"outcomes"`
+	}
+	err := c.do(ctx, http.MethodPost, "/api/v1/restore/responses", rows, &answer, false)
+	if err == nil && len(answer.Outcomes) != len(rows.Rows) {
+		err = fmt.Errorf("the service gave %d outcomes for %d rows", len(answer.Outcomes), len(rows.Rows))
+	}
+	return answer.Outcomes, err
+}
+
+// streamSilence is how long a stream may come without a byte before it is given
 // up.
-const backupSilence = 2 * time.Minute
+const streamSilence = 2 * time.Minute
 
 // backup starts a backup; the body breaks when the service cannot end it.
 func (c *client) backup(ctx context.Context) (io.ReadCloser, error) {
+	return c.stream(ctx, "/api/v1/backup")
+}
+
+// export starts the export of a round, as backup does a backup.
+func (c *client) export(ctx context.Context, round string) (io.ReadCloser, error) {
+	return c.stream(ctx, "/api/v1/rounds/"+url.PathEscape(round)+"/responses.csv")
+}
+
+func (c *client) stream(ctx context.Context, path string) (io.ReadCloser, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	timer := time.AfterFunc(backupSilence, func() { cancel(errSilentService) })
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/api/v1/backup", nil)
+	timer := time.AfterFunc(streamSilence, func() { cancel(errSilentService) })
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -250,7 +264,7 @@ func (c *client) backup(ctx context.Context) (io.ReadCloser, error) {
 		cancel(nil)
 		return nil, fmt.Errorf("reach the service: %w", err)
 	}
-	body := &backupBody{body: resp.Body, ctx: ctx, timer: timer, cancel: cancel}
+	body := &streamBody{body: resp.Body, ctx: ctx, timer: timer, cancel: cancel}
 	if resp.StatusCode == http.StatusOK {
 		return body, nil
 	}
@@ -260,24 +274,24 @@ func (c *client) backup(ctx context.Context) (io.ReadCloser, error) {
 
 var errSilentService = errors.New("the service sends nothing more")
 
-// backupBody is a body that may take long but not be silent for long.
-type backupBody struct {
+// streamBody is a body that may take long but not be silent for long.
+type streamBody struct {
 	body   io.ReadCloser
 	ctx    context.Context
 	timer  *time.Timer
 	cancel context.CancelCauseFunc
 }
 
-func (b *backupBody) Read(p []byte) (int, error) {
+func (b *streamBody) Read(p []byte) (int, error) {
 	n, err := b.body.Read(p)
 	if err != nil && err != io.EOF && b.ctx.Err() != nil {
 		err = context.Cause(b.ctx)
 	}
-	b.timer.Reset(backupSilence)
+	b.timer.Reset(streamSilence)
 	return n, err
 }
 
-func (b *backupBody) Close() error {
+func (b *streamBody) Close() error {
 	b.timer.Stop()
 	err := b.body.Close()
 	b.cancel(nil)

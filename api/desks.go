@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -21,17 +20,12 @@ type desksCommand struct {
 
 // Run lists desks in service today: code, unit, names and the address of the
 // sheet to print.
-func (c *desksCommand) Run(t *terminal) (err error) {
+func (c *desksCommand) Run(t *terminal) error {
 	base, err := c.base()
 	if err != nil {
 		return err
 	}
-	source, err := (&exportCommand{storeFlags: c.storeFlags, serviceFlags: c.serviceFlags}).source(t)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, source.close()) }()
-	catalogue, err := source.catalogue(t.ctx)
+	catalogue, err := c.catalogue(t)
 	if err != nil {
 		return err
 	}
@@ -63,4 +57,21 @@ func (c *desksCommand) base() (string, error) {
 		return "", nil
 	}
 	return web.ReadURL(c.URL)
+}
+
+// catalogue reads the staff documents, through a service with a token that has the
+// right staff.
+func (c *desksCommand) catalogue(t *terminal) (*survey.Catalogue, error) {
+	if c.URL != "" {
+		client, err := newClient(c.serviceFlags, t.stderr)
+		if err != nil {
+			return nil, err
+		}
+		return client.catalogue(t.ctx)
+	}
+	st, err := c.openExisting(t.ctx, "desks", quietLogger(t.stderr))
+	if err != nil {
+		return nil, err
+	}
+	return st.View().Catalogue, st.Close()
 }

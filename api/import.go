@@ -16,9 +16,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"sipas/api/store"
+	"sipas/api/web"
 	"sipas/seeds"
 	"sipas/survey"
 )
@@ -28,7 +28,8 @@ type importCommand struct {
 	serviceFlags
 	File    string `arg:"" help:"CSV file of answers, UTF-8."`
 	Round   string `required:"" help:"Round that the answers belong to."`
-	Map     string `help:"Mapping file (JSON), or sipas_a, google-forms, limesurvey, kobotoolbox for an embedded one. Default: the file is an export of this program."`
+	Map     string `xor:"reading" help:"Mapping file (JSON), or sipas_a, google-forms, limesurvey, kobotoolbox for an embedded one. Default: the file is an export, of which answers of the channels paper, interviewer, phone and invite are taken."`
+	Restore bool   `xor:"reading" help:"Bring back an unaltered export of this installation as it was: channels, doors, flags, receipts, exclusions. With --url it takes the right restore."`
 	Rejects string `help:"Where to report bad lines. Default: beside the file, ending in .rejects.csv."`
 	Lang    string `help:"Language of reasons: vi or en." enum:"vi,en" default:"vi"`
 }
@@ -41,7 +42,7 @@ func (c *importCommand) Run(t *terminal) (err error) {
 	if err != nil {
 		return err
 	}
-	sink, err := c.sink(t, mapping)
+	sink, err := c.sink(t)
 	if err != nil {
 		return err
 	}
@@ -104,16 +105,13 @@ func (c *importCommand) mapping() (survey.Mapping, error) {
 	return mapping, nil
 }
 
-func (c *importCommand) sink(t *terminal, m survey.Mapping) (importSink, error) {
+func (c *importCommand) sink(t *terminal) (importSink, error) {
 	if c.URL == "" {
 		st, err := c.open(t.ctx, "import", quietLogger(t.stderr))
 		if err != nil {
 			return nil, err
 		}
 		return &storeSink{st: st, key: st.Key("import")}, nil
-	}
-	if m.Restores() {
-		return nil, errors.New("an export carries ids, channels and receive times, which a service takes from nobody: stop it and import into its store (--data), or name a --map")
 	}
 	client, err := newClient(c.serviceFlags, t.stderr)
 	if err != nil {
@@ -128,8 +126,8 @@ type importLine struct {
 	survey.Line
 	// source and row name the line where it has no id of its own.
 	source, row string
-	// exclusion of an answer that was put aside in the store it comes from.
-	exclusion *store.Exclusion
+	// cells of a line to restore: nothing else is set.
+	cells []string
 }
 
 // lineOutcome is what became of a line: a name of store.Outcome, or invalid with
@@ -148,12 +146,12 @@ type importer struct {
 	mapping   survey.Mapping
 	binding   *survey.Binding
 	reader    *csv.Reader
+	columns   []string
 	skipped   int // physical lines before the header
 	seen      map[[16]byte]int
-	// exclusionAt are the positions of exclusionColumns, -1 where missing.
-	exclusionAt [len(exclusionColumns)]int
 
 	batch    []importLine
+	size     int                       // bytes of the lines to restore
 	stages   map[string][]survey.Stage // unit → draws that the file states
 	stageOf  map[[2]string]survey.Stage
 	strata   map[string]int // stratum → its sampling units in the population
@@ -163,8 +161,12 @@ type importer struct {
 	report   *csv.Writer
 }
 
-// bind reads up to the header and fits the mapping to it.
+// bind reads up to the header and fits the mapping to it. What restores needs
+// none: whoever holds the store proves the rows, and reads them.
 func (im *importer) bind(ctx context.Context, r io.Reader, m survey.Mapping) error {
+	if err := im.header(r, m); err != nil || im.command.Restore {
+		return err
+	}
 	var err error
 	if im.catalogue, err = im.sink.catalogue(ctx); err != nil {
 		return err
@@ -181,6 +183,18 @@ func (im *importer) bind(ctx context.Context, r io.Reader, m survey.Mapping) err
 			}
 		}
 	}
+	if im.binding, err = m.Bind(im.columns, im.catalogue, round); err != nil {
+		return explainFields(err, im.command.Lang)
+	}
+	for range m.SkipAfterHeader {
+		if _, err := im.reader.Read(); err != nil {
+			return fmt.Errorf("%s: only headers: %w", im.command.File, err)
+		}
+	}
+	return nil
+}
+
+func (im *importer) header(r io.Reader, m survey.Mapping) error {
 	im.mapping, im.outcomes = m, map[string]int{}
 	in := bufio.NewReaderSize(r, 1<<16)
 	for range m.SkipRows {
@@ -197,17 +211,7 @@ func (im *importer) bind(ctx context.Context, r io.Reader, m survey.Mapping) err
 	if err != nil {
 		return fmt.Errorf("%s: no header row: %w", im.command.File, err)
 	}
-	if im.binding, err = m.Bind(header, im.catalogue, round); err != nil {
-		return explainFields(err, im.command.Lang)
-	}
-	for i, column := range exclusionColumns {
-		im.exclusionAt[i] = slices.Index(header, column)
-	}
-	for range m.SkipAfterHeader {
-		if _, err := im.reader.Read(); err != nil {
-			return fmt.Errorf("%s: only headers: %w", im.command.File, err)
-		}
-	}
+	im.columns = slices.Clone(header)
 	return nil
 }
 
@@ -234,6 +238,9 @@ func (im *importer) run(ctx context.Context) error {
 			return err
 		}
 	}
+	if im.command.Restore {
+		return im.restore(ctx)
+	}
 	if err := im.flush(ctx); err != nil {
 		return err
 	}
@@ -241,6 +248,9 @@ func (im *importer) run(ctx context.Context) error {
 }
 
 func (im *importer) line(ctx context.Context, number int, cells []string) error {
+	if im.command.Restore {
+		return im.lineToRestore(ctx, number, cells)
+	}
 	parsed, err := im.binding.Record(cells)
 	if err == nil {
 		err = im.stage(&parsed)
@@ -259,34 +269,49 @@ func (im *importer) line(ctx context.Context, number int, cells []string) error 
 			line.row = im.contentRow(cells)
 		}
 	}
-	if im.mapping.Restores() {
-		if line.exclusion, err = im.restoreExclusion(cells); err != nil {
-			return im.reject(number, []survey.FieldError{{Field: exclusionColumns[2], Code: survey.CodeInvalid, Detail: err.Error()}})
-		}
-	}
 	if im.batch = append(im.batch, line); len(im.batch) == importBatch {
 		return im.flush(ctx)
 	}
 	return ctx.Err()
 }
 
-// restoreExclusion reads what an export says of an answer that was put aside,
-// nil when the line says nothing.
-func (im *importer) restoreExclusion(cells []string) (*store.Exclusion, error) {
-	text := [len(exclusionColumns)]string{}
-	for i, at := range im.exclusionAt {
-		if at >= 0 {
-			text[i] = cells[at]
+// Bounds of the lines that are restored at once, so that a request to a service
+// fits its limits. An exported line has a few thousand bytes.
+const (
+	restoreLine  = 1 << 20
+	restoreLines = 2 << 20
+)
+
+func (im *importer) lineToRestore(ctx context.Context, number int, cells []string) error {
+	size := 0
+	for _, cell := range cells {
+		size += len(cell)
+	}
+	if size > restoreLine {
+		return im.reject(number, []survey.FieldError{{Field: "line", Code: survey.CodeTooLong}})
+	}
+	if im.size+size > restoreLines || len(im.batch) == importBatch {
+		if err := im.restore(ctx); err != nil {
+			return err
 		}
 	}
-	if text == [len(exclusionColumns)]string{} {
-		return nil, nil
+	im.size += size
+	im.batch = append(im.batch, importLine{number: number, cells: slices.Clone(cells)})
+	return ctx.Err()
+}
+
+// restore hands rows to whoever proves them; none are enough to prove the header.
+func (im *importer) restore(ctx context.Context) error {
+	rows := web.RestoredRows{Round: im.command.Round, Columns: im.columns, Rows: make([][]string, len(im.batch))}
+	for i, l := range im.batch {
+		rows.Rows[i] = l.cells
 	}
-	at, err := time.Parse(time.RFC3339Nano, text[2])
+	im.size = 0
+	outcomes, err := im.sink.restore(ctx, rows)
 	if err != nil {
-		return nil, err
+		return explainFields(err, im.command.Lang)
 	}
-	return &store.Exclusion{Excluded: true, Reason: text[0], Author: text[1], At: at}, nil
+	return im.settle(ctx, outcomes)
 }
 
 // contentRow names a line without an id by its content and how often that
@@ -357,6 +382,12 @@ func (im *importer) flush(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return im.settle(ctx, outcomes)
+}
+
+// settle counts and reports what became of the batch, and empties it.
+func (im *importer) settle(ctx context.Context, outcomes []lineOutcome) error {
+	var err error
 	failed := 0
 	for i, o := range outcomes {
 		number := im.batch[i].number
@@ -395,11 +426,19 @@ func (im *importer) reject(number int, fields []survey.FieldError) error {
 		}
 	}
 	for _, f := range fields {
-		if err := im.report.Write([]string{strconv.Itoa(number), im.binding.Column(f.Field), string(f.Code), survey.Message(f.Code, im.command.Lang), f.Detail}); err != nil {
+		if err := im.report.Write([]string{strconv.Itoa(number), im.column(f.Field), string(f.Code), survey.Message(f.Code, im.command.Lang), f.Detail}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// column is the header of the column that a field came from.
+func (im *importer) column(field string) string {
+	if im.binding == nil { // the rows were read by somebody else, who named the column
+		return field
+	}
+	return im.binding.Column(field)
 }
 
 func (im *importer) closeRejects() error {

@@ -16,6 +16,8 @@ type importSink interface {
 	// add returns one outcome for each line. The error means that nothing is
 	// known of them; sending them again is safe.
 	add(ctx context.Context, lines []importLine) ([]lineOutcome, error)
+	// restore proves rows of an export and stores them as they were.
+	restore(ctx context.Context, rows web.RestoredRows) ([]lineOutcome, error)
 	putPopulations(ctx context.Context, p []survey.Population) error
 	close() error
 }
@@ -40,11 +42,7 @@ func (s *storeSink) add(ctx context.Context, lines []importLine) ([]lineOutcome,
 		if l.Submission.ID == "" {
 			l.Submission.ID = survey.DerivedID(s.key, l.Origin.Answered, l.source, l.row).String()
 		}
-		received := l.Received
-		if received.IsZero() {
-			received = now()
-		}
-		r, err := survey.Accept(catalogue, l.Submission, l.Origin, received)
+		r, err := survey.Accept(catalogue, l.Submission, l.Origin, now())
 		var wrong *survey.Error
 		switch {
 		case errors.As(err, &wrong):
@@ -62,13 +60,20 @@ func (s *storeSink) add(ctx context.Context, lines []importLine) ([]lineOutcome,
 	}
 	for i, o := range stored {
 		outcomes[at[i]].outcome = o.String()
-		if e := lines[at[i]].exclusion; e != nil && (o == store.Stored || o == store.Duplicate) {
-			e.Response = responses[i].ID
-			// The same exclusion has the same id each time the file is imported.
-			e.ID = survey.DerivedID(s.key, e.At, "exclusion", e.Response.String(), e.At.Format(time.RFC3339Nano))
-			if _, err := s.st.RestoreExclusion(ctx, *e); err != nil {
-				return nil, err
-			}
+	}
+	return outcomes, nil
+}
+
+func (s *storeSink) restore(ctx context.Context, rows web.RestoredRows) ([]lineOutcome, error) {
+	restored, err := s.st.RestoreRows(ctx, rows.Round, rows.Columns, rows.Rows)
+	if err != nil {
+		return nil, err
+	}
+	outcomes := make([]lineOutcome, len(restored))
+	for i, o := range restored {
+		outcomes[i] = lineOutcome{outcome: o.Outcome.String()}
+		if o.Refused != nil {
+			outcomes[i] = lineOutcome{outcome: "invalid", fields: o.Refused}
 		}
 	}
 	return outcomes, nil
@@ -81,18 +86,14 @@ func (s *storeSink) putPopulations(ctx context.Context, p []survey.Population) e
 
 func (s *storeSink) close() error { return s.st.Close() }
 
-// serviceSink imports through a running service, whose token must have the
-// rights import and staff.
+// serviceSink imports through a running service, whose token must have the rights
+// import and staff, or restore where it restores.
 type serviceSink struct {
 	client *client
 }
 
 func (s *serviceSink) catalogue(ctx context.Context) (*survey.Catalogue, error) {
-	d, err := s.client.documents(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return survey.NewCatalogue(d)
+	return s.client.catalogue(ctx)
 }
 
 func (s *serviceSink) add(ctx context.Context, lines []importLine) ([]lineOutcome, error) {
@@ -107,11 +108,23 @@ func (s *serviceSink) add(ctx context.Context, lines []importLine) ([]lineOutcom
 	if err != nil {
 		return nil, err
 	}
+	return lineOutcomes(got), nil
+}
+
+func lineOutcomes(got []batchOutcome) []lineOutcome {
 	outcomes := make([]lineOutcome, len(got))
 	for i, o := range got {
 		outcomes[i] = lineOutcome{outcome: o.Outcome, fields: o.Fields}
 	}
-	return outcomes, nil
+	return outcomes
+}
+
+func (s *serviceSink) restore(ctx context.Context, rows web.RestoredRows) ([]lineOutcome, error) {
+	got, err := s.client.restoreRows(ctx, rows)
+	if err != nil {
+		return nil, err
+	}
+	return lineOutcomes(got), nil
 }
 
 func (s *serviceSink) putPopulations(ctx context.Context, p []survey.Population) error {

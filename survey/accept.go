@@ -52,9 +52,11 @@ type Origin struct {
 	Flags Flags
 	// Draw comes with the lines of a drawn round.
 	Draw *Draw
-	// Unit replaces the desk's present unit where an export is read back: the
-	// desk may have moved since.
-	Unit string
+	// Restored: a proven row of an export is read back. Channel, door and Flags are
+	// as they were stored, Unit replaces the desk's present one: it may have moved
+	// since.
+	Restored bool
+	Unit     string
 }
 
 // Accept turns a submission into a response, or says what is wrong with it:
@@ -64,7 +66,7 @@ type Origin struct {
 //
 // On the web doors the server's clock decides when an answer was given. An
 // import may date its answers; one from the future or outside the round is
-// refused.
+// refused, and so is one that claims a channel not among [ImportChannels].
 func Accept(c *Catalogue, s Submission, from Origin, now time.Time) (Response, error) {
 	p := checkTags(s)
 	for _, text := range [...]struct{ field, value string }{{"comment", s.Comment}, {"field", s.Field}, {"desk", s.Desk}, {"round", s.Round}} {
@@ -94,6 +96,9 @@ func Accept(c *Catalogue, s Submission, from Origin, now time.Time) (Response, e
 	}
 	r.ID = id
 	round := c.Rounds[s.Round]
+	if from.Door == DoorStaff && !from.Restored && !Importable(from.Channel) {
+		p.add("channel", CodeChannelReserved)
+	}
 	acceptPlace(p, c, &r, round, from, answered, now)
 	if in := acceptInstrument(p, c, &r, round); in != nil {
 		module := acceptModule(p, &r, in, round, s.Module, from.Door == DoorStaff)
@@ -103,6 +108,9 @@ func Accept(c *Catalogue, s Submission, from Origin, now time.Time) (Response, e
 	acceptDraw(p, round, from.Draw)
 	if err := p.err(); err != nil {
 		return Response{}, err
+	}
+	if from.Restored {
+		return r, nil
 	}
 	r.Flags |= QualityFlags(&r)
 	if tooFast(r.Answers, s.Seconds) {
@@ -142,7 +150,7 @@ func acceptPlace(p *problems, c *Catalogue, r *Response, round *Round, from Orig
 		p.add("desk", CodeRoundUnit)
 	}
 	r.Unit = desk.Unit
-	if from.Unit != "" {
+	if from.Restored {
 		r.Unit = from.Unit
 	}
 	if u := c.Units[r.Unit]; u == nil {

@@ -47,6 +47,11 @@ const (
 	CodeDrawRequired    Code = "draw_required"
 	CodeDrawInvalid     Code = "draw_invalid"
 	CodeDuplicate       Code = "duplicate"
+	// What an import may not say, and rows of an export that prove nothing.
+	CodeChannelReserved Code = "channel_reserved"
+	CodeRestoreOnly     Code = "restore_only"
+	CodeProofMissing    Code = "proof_missing"
+	CodeProofWrong      Code = "proof_wrong"
 	// Why two samples cannot be compared.
 	CodeInstrumentDiffers Code = "instrument_differs"
 	CodeFormDiffers       Code = "form_differs"

@@ -28,7 +28,7 @@ import (
 //	language helped comment
 //	profile.<q>    the option id of profile question q
 //	seconds        how long the person took; decides on [FlagSpeeding], is not kept
-//	channel        one of [Channels], as a constant; "" means paper
+//	channel        one of [ImportChannels], as a constant; "" means paper
 //	stratum psu weight stratum_psus psu_size
 //	               the draw, in rounds of design "drawn"; the last two are
 //	               counts of the population, see [Stage]
@@ -62,9 +62,11 @@ type Mapping struct {
 	// Zone of times that name none: "" for Vietnam, "utc".
 	Zone string `json:"zone,omitempty" validate:"omitempty,oneof=utc"`
 
-	// restore reads back what `export` wrote, also what no other file may say:
-	// ids, channel, door, flags and receive time. A mapping file cannot set it.
-	restore bool
+	// export reads what `export` wrote. With a proofKey each row must prove that it
+	// is unaltered, and says also what no other file may: qr and kiosk, door, flags,
+	// receive time. A mapping file cannot set them.
+	export   bool
+	proofKey []byte
 }
 
 // Targets of a [Mapping], but profile.<q>.
@@ -91,14 +93,19 @@ const (
 	valuesItems   = "items"
 )
 
-// Targets that only the restoring mapping reads.
+// Targets of exports alone.
 const (
-	targetRound      = "round"
-	targetInstrument = "instrument"
-	targetVersion    = "version"
-	targetReceived   = "received"
-	targetDoor       = "door"
-	targetFlags      = "flags"
+	targetRound          = "round"
+	targetInstrument     = "instrument"
+	targetVersion        = "version"
+	targetReceived       = "received"
+	targetDoor           = "door"
+	targetFlags          = "flags"
+	targetExcludedReason = "excluded_reason"
+	targetExcludedBy     = "excluded_by"
+	targetExcludedAt     = "excluded_at"
+	targetReceipt        = "receipt_sha256"
+	targetProof          = "proof"
 )
 
 var (
@@ -139,7 +146,7 @@ func (m *Mapping) Check() error {
 		switch {
 		case !m.known(t):
 			p.add("columns."+clip(t), CodeInvalid, "no such target")
-		case t == TargetChannel && !m.restore:
+		case t == TargetChannel && !m.export:
 			p.add("columns.channel", CodeInvalid, "the channel is one for the whole file: a constant")
 		case m.Columns[t] == "":
 			p.add("columns."+t, CodeRequired)
@@ -154,6 +161,8 @@ func (m *Mapping) Check() error {
 			p.add("constants."+t, CodeDuplicate, "also a column")
 		case t == TargetChannel && !slices.Contains(Channels, Channel(m.Constants[t])):
 			p.add("constants.channel", CodeInvalid, "no such channel")
+		case t == TargetChannel && !Importable(Channel(m.Constants[t])):
+			p.add("constants.channel", CodeChannelReserved)
 		case t == TargetAnswered:
 			if _, err := m.time(m.Constants[t]); err != nil {
 				p.add("constants.answered", CodeInvalid, err)
@@ -183,10 +192,6 @@ func (m *Mapping) Comma() rune {
 	return r
 }
 
-// Restores reports whether lines carry the ids and origin that `export` wrote;
-// true only for [ExportMapping].
-func (m *Mapping) Restores() bool { return m.restore }
-
 func (m *Mapping) known(target string) bool {
 	q, isProfile := strings.CutPrefix(target, targetProfile)
 	switch {
@@ -195,5 +200,5 @@ func (m *Mapping) known(target string) bool {
 	case slices.Contains(openTargets, target):
 		return true
 	}
-	return m.restore && slices.Contains(restoreTargets, target)
+	return m.export && (slices.Contains(exportHead, target) || slices.Contains(exportTail, target))
 }

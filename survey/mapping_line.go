@@ -15,7 +15,7 @@ import (
 // Line is what one record of a file says.
 type Line struct {
 	// RowID identifies the row in its source, "" when the file has no ids: then
-	// the importer counts equal lines. A restored line has Submission.ID
+	// the importer counts equal lines. A line of an export has Submission.ID
 	// instead.
 	RowID string
 	// Submission is ready for [Accept] but for its ID, which the importer
@@ -27,6 +27,10 @@ type Line struct {
 	// Received is zero unless the line is restored: then it is the now of
 	// [Accept].
 	Received time.Time
+	// Receipt is the hash of the withdrawal code of a restored answer, nil where
+	// it has none, and Excluded its exclusion, nil where none holds.
+	Receipt  []byte
+	Excluded *ExportedExclusion
 	// Stage is what the line says about the draw of its sampling unit, nil
 	// where the file has no such columns.
 	Stage *Stage
@@ -87,7 +91,16 @@ func (m *Mapping) Bind(header []string, c *Catalogue, round *Round) (*Binding, e
 		return i
 	}
 	for _, t := range slices.Sorted(maps.Keys(m.Columns)) {
+		if _, there := positions[m.Columns[t]]; t == targetProof && !there {
+			p.add("columns."+t, CodeProofMissing)
+			continue
+		}
 		b.cells[t] = find("columns."+t, m.Columns[t])
+	}
+	for _, t := range exportTail {
+		if i, there := positions[t]; there && m.export { // exports of earlier versions lack some
+			b.cells[t] = i
+		}
 	}
 	bindVersions(b, c, &p, find, positions)
 	if s, ok := m.Constants[TargetAnswered]; ok {
@@ -107,7 +120,7 @@ func bindVersions(b *Binding, c *Catalogue, p *problems, find func(field, column
 	for _, key := range slices.Sorted(maps.Keys(c.Instruments)) {
 		in := c.Instruments[key]
 		current := in.Version == b.round.Version
-		if in.ID != b.round.Instrument || !(current || m.restore) {
+		if in.ID != b.round.Instrument || !(current || m.export) {
 			continue
 		}
 		bound := boundItems{in: in}
@@ -117,8 +130,8 @@ func bindVersions(b *Binding, c *Catalogue, p *problems, find func(field, column
 			cell := boundCell{target: it.ID, at: -1}
 			switch i, there := positions[cmp.Or(column, it.ID)]; {
 			case listed && column == "":
-			case m.restore && !current && !there:
-			case m.restore && there:
+			case m.export && !there && (!current || m.proofKey != nil): // the round may have another version since
+			case m.export && there:
 				cell.at = i
 			default:
 				cell.at = find("items."+it.ID, cmp.Or(column, it.ID))
@@ -128,7 +141,7 @@ func bindVersions(b *Binding, c *Catalogue, p *problems, find func(field, column
 		b.versions[in.Version] = bound
 		for _, q := range in.Profile {
 			known[targetProfile+q.ID] = true
-			if i, ok := positions[targetProfile+q.ID]; ok && m.restore {
+			if i, ok := positions[targetProfile+q.ID]; ok && m.export {
 				b.cells[targetProfile+q.ID] = i
 			}
 		}
@@ -193,6 +206,11 @@ func (b *Binding) Record(cells []string) (Line, error) {
 		p.add("line", CodeInvalid, fmt.Sprintf("%d cells under %d headers", len(cells), len(b.header)))
 		return Line{}, p.err()
 	}
+	if b.mapping.proofKey != nil {
+		if err := b.prove(cells); err != nil {
+			return Line{}, err
+		}
+	}
 	get := func(target string) string { return b.value(cells, target) }
 	l := Line{
 		RowID: get(TargetID),
@@ -216,8 +234,8 @@ func (b *Binding) Record(cells []string) (Line, error) {
 			p.add(TargetSeconds, CodeInvalid, "not a number")
 		}
 	}
-	if b.mapping.restore {
-		b.restoreLine(&l, get, &p)
+	if b.mapping.export {
+		b.exportLine(&l, get, &p)
 	}
 	b.readDraw(&l, get, &p)
 	bound, ok := b.versions[l.Submission.Version]
@@ -261,7 +279,7 @@ func (b *Binding) value(cells []string, target string) string {
 }
 
 func (b *Binding) translate(target, cell string) string {
-	if target != TargetComment {
+	if target != TargetComment && b.mapping.proofKey == nil {
 		cell = strings.TrimSpace(cell)
 	}
 	if v, ok := b.mapping.Values[target][cell]; ok {
@@ -326,37 +344,6 @@ func (b *Binding) readDraw(l *Line, get func(string) string, p *problems) {
 		*into = n
 	}
 	l.Stage = &stage
-}
-
-// restoreLine reads what only an export says.
-func (b *Binding) restoreLine(l *Line, get func(string) string, p *problems) {
-	l.Submission.ID, l.RowID = l.RowID, ""
-	l.Submission.Comment = unguard(l.Submission.Comment)
-	if r := get(targetRound); r != b.round.ID {
-		p.add("round", CodeRoundUnknown, "the line belongs to another round")
-	}
-	if get(targetInstrument) != b.round.Instrument {
-		p.add("instrument", CodeInstrument)
-	}
-	var err error
-	// what is no number is version 0, which no instrument has
-	l.Submission.Version, _ = strconv.Atoi(get(targetVersion))
-	if l.Received, err = b.mapping.time(get(targetReceived)); err != nil {
-		p.add("received", CodeInvalid, err)
-	}
-	if l.Origin.Channel = Channel(get(TargetChannel)); !slices.Contains(Channels, l.Origin.Channel) {
-		p.add("channel", CodeInvalid)
-	}
-	l.Origin.Unit = get(TargetUnit)
-	l.Origin.Door = Door(get(targetDoor))
-	if !slices.Contains([]Door{DoorOpen, DoorSlip, DoorStaff}, l.Origin.Door) {
-		p.add("door", CodeInvalid)
-	}
-	if names := get(targetFlags); names != "" {
-		if l.Origin.Flags, err = ParseFlags(strings.Split(names, flagSeparator)); err != nil {
-			p.add("flags", CodeInvalid, err)
-		}
-	}
 }
 
 // desk reads a desk code as it stands, else as a person types one.

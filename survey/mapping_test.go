@@ -4,7 +4,6 @@ import (
 	"errors"
 	"maps"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -69,6 +68,10 @@ func TestParseMapping(t *testing.T) {
 		"both":               {`{"source":"s","columns":{"desk":"D","answered":"A"},"constants":{"desk":"F"}}`, "constants.desk duplicate"},
 		"bad date":           {`{"source":"s","columns":{"desk":"D"},"constants":{"answered":"1 May"}}`, "constants.answered invalid"},
 		"bad channel":        {`{"source":"s","columns":{"desk":"D","answered":"A"},"constants":{"channel":"pigeon"}}`, "constants.channel invalid"},
+		"channel of people":  {`{"source":"s","columns":{"desk":"D","answered":"A"},"constants":{"channel":"qr"}}`, "constants.channel channel_reserved"},
+		"channel of tablets": {`{"source":"s","columns":{"desk":"D","answered":"A"},"constants":{"channel":"kiosk"}}`, "constants.channel channel_reserved"},
+		"proof":              {`{"source":"s","columns":{"desk":"D","answered":"A","proof":"P"}}`, "columns.proof invalid"},
+		"receipt":            {`{"source":"s","columns":{"desk":"D","answered":"A"},"constants":{"receipt_sha256":"P"}}`, "constants.receipt_sha256 invalid"},
 		"channel column":     {`{"source":"s","columns":{"desk":"D","answered":"A","channel":"C"}}`, "columns.channel invalid"},
 		"door":               {`{"source":"s","columns":{"desk":"D","answered":"A","door":"C"}}`, "columns.door invalid"},
 		"flags":              {`{"source":"s","columns":{"desk":"D","answered":"A"},"constants":{"flags":"straight_line"}}`, "constants.flags invalid"},
@@ -84,7 +87,7 @@ func TestParseMapping(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 	}
-	for _, bad := range []string{`{"source":"s","restore":true}`, `{"colums":{}}`, `[`} {
+	for _, bad := range []string{`{"source":"s","restore":true}`, `{"source":"s","export":true}`, `{"source":"s","proofKey":"eA=="}`, `{"colums":{}}`, `[`} {
 		if _, err := ParseMapping([]byte(bad)); err == nil || fields(err) != "" {
 			t.Errorf("%s: %v, want an error of reading", bad, err)
 		}
@@ -270,104 +273,5 @@ func TestRecordNamesTheColumn(t *testing.T) {
 	}
 	if _, got := record(t, m, "r", header, "U-1,2026-05-01,land,counter,alone,60+,S,P,1.5,2,3,5,4,3"); got != "S draw_invalid" {
 		t.Errorf("a draw in a round without one: %q", got)
-	}
-}
-
-func TestExportMappingReadsBack(t *testing.T) {
-	c := mappingCatalogue(t)
-	m := ExportMapping()
-	if err := m.Check(); err != nil || !m.Restores() {
-		t.Fatalf("check: %v; restores: %t", err, m.Restores())
-	}
-	at := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
-	response := func(round string, version int, answers Answers, change func(*Response)) Response {
-		r := Response{
-			ID: DerivedID(nil, at, round, string(answers)), Round: round, Instrument: "i", Version: version, Desk: "U-1", Unit: "u",
-			Answers: answers, Channel: ChannelQR, Door: DoorOpen, Answered: at, Received: at,
-		}
-		change(&r)
-		return r
-	}
-	for name, tc := range map[string]struct {
-		r     Response
-		stage *Stage
-	}{
-		"bare": {r: response("r", 2, "444", func(*Response) {})},
-		"everything": {r: response("r", 2, "5-n", func(r *Response) {
-			r.Field, r.Filing, r.Helped, r.Language = "land", "post", "watched", "en"
-			r.Comment, r.Profile = "=1+1, \"hai\"\nba", Profile{"age": "60+"}
-			r.Channel, r.Received, r.Flags = ChannelKiosk, at.Add(72*time.Hour), FlagStraightLine|FlagOutsideHours
-		})},
-		"staff door":  {r: response("r", 2, "1.x", func(r *Response) { r.Door, r.Channel, r.Received = DoorStaff, ChannelPhone, at.Add(time.Hour) })},
-		"slip":        {r: response("r", 2, "32x", func(r *Response) { r.Door = DoorSlip })},
-		"old version": {r: response("r", 1, "45", func(*Response) {})},
-		"drawn": {
-			r: response("drawn", 2, "455", func(r *Response) {
-				r.Door, r.Channel = DoorStaff, ChannelPaper
-				r.Draw = &Draw{Stratum: "S;1", PSU: "P", Weight: 92.36764705882352}
-			}),
-			stage: &Stage{Stratum: "S;1", StratumPSUs: 11, PSU: "P", Size: 571},
-		},
-	} {
-		in := c.Instruments[InstrumentKey("i", tc.r.Version)]
-		// one header for a round, with the columns of its version: what an older
-		// version lacks is empty
-		header := ExportColumns(c.Instruments["i@2"])
-		b, err := m.Bind(header, c, c.Rounds[tc.r.Round])
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		cells, record := make([]string, len(header)), ExportRecord(nil, in, &tc.r, tc.stage)
-		for i, column := range ExportColumns(in) {
-			cells[slices.Index(header, column)] = record[i]
-		}
-		l, err := b.Record(cells)
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
-		}
-		got, err := Accept(c, l.Submission, l.Origin, l.Received)
-		if err != nil || !reflect.DeepEqual(got, tc.r) {
-			t.Errorf("%s: %v\n got %+v\nwant %+v", name, err, got, tc.r)
-		}
-		if !reflect.DeepEqual(l.Stage, tc.stage) || l.RowID != "" {
-			t.Errorf("%s: stage %+v, want %+v; row id %q", name, l.Stage, tc.stage, l.RowID)
-		}
-	}
-}
-
-func TestExportMappingRefuses(t *testing.T) {
-	c := mappingCatalogue(t)
-	in := c.Instruments["i@2"]
-	at := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
-	r := Response{
-		ID: DerivedID(nil, at), Round: "r", Instrument: "i", Version: 2, Desk: "U-1", Answers: "444",
-		Channel: ChannelQR, Door: DoorOpen, Answered: at, Received: at,
-	}
-	m, header := ExportMapping(), ExportColumns(in)
-	b, err := m.Bind(header, c, c.Rounds["r"])
-	if err != nil {
-		t.Fatal(err)
-	}
-	for column, bad := range map[string][2]string{
-		"round":      {"drawn", "round round_unknown"},
-		"instrument": {"j", "instrument instrument_unknown"},
-		"version":    {"9", "version version_unknown"},
-		"received":   {"now", "received invalid"},
-		"answered":   {"", "answered invalid"},
-		"channel":    {"", "channel invalid"},
-		"door":       {"window", "door invalid"},
-		"flags":      {"odd", "flags invalid"},
-		"derived":    {"burst", "flags invalid"},
-		"c2":         {"7", "answers.c2 level_out_of_range"},
-	} {
-		cells := ExportRecord(nil, in, &r, nil)
-		if column == "derived" {
-			column = "flags"
-		}
-		cells[slices.Index(header, column)] = bad[0]
-		if _, err := b.Record(cells); fields(err) != bad[1] {
-			t.Errorf("%s = %q: %v, want %s", column, bad[0], err, bad[1])
-		}
 	}
 }

@@ -44,9 +44,29 @@ var messages = map[Code]Text{
 	CodeSamplesOverlap:    {"vi": "Hai bên có chung phiếu hoặc chung ngày; hãy chọn hai bên tách rời.", "en": "The two sides share answers or days; choose sides that are apart."},
 	CodeTooManyAnswers:    {"vi": "Quá nhiều phiếu để phân tích từng phiếu; hãy chọn một đơn vị hoặc nhóm đơn vị.", "en": "Too many answers to look at one by one; choose a unit or a type of unit."},
 	CodeDuplicate:         {"vi": "Mã bị trùng.", "en": "The id occurs twice."},
-	CodeReference:         {"vi": "Tham chiếu đến mục không tồn tại.", "en": "It refers to something that does not exist."},
-	CodeRoundStarted:      {"vi": "Đợt đã mở thì không đổi được bộ phiếu, hình thức phiếu, cách chọn mẫu hay cách gia quyền; hãy lập đợt khác.", "en": "A round that has opened cannot change its instrument, design or weights; set up another round."},
-	CodePublished:         {"vi": "Bộ phiếu đã ban hành thì không sửa được; hãy tạo phiên bản mới.", "en": "A published instrument cannot change; make a new version."},
+	CodeChannelReserved: {
+		"vi": "Hình thức qr và kiosk chỉ dành cho phiếu mà người dân tự gửi; tệp nhập chỉ được ghi paper, interviewer, phone hoặc invite. " +
+			"Để đưa lại tệp đã xuất từ chính hệ thống này, hãy dùng lệnh import --restore.",
+		"en": "The channels qr and kiosk are for answers that people sent themselves; an import may say paper, interviewer, phone or invite. " +
+			"Bring back what this installation exported with import --restore.",
+	},
+	CodeRestoreOnly: {
+		"vi": "Tệp nhập không được tự ghi giá trị này. Để đưa lại tệp đã xuất từ chính hệ thống này, hãy dùng lệnh import --restore.",
+		"en": "An import may not say this by itself. Bring back what this installation exported with import --restore.",
+	},
+	CodeProofMissing: {
+		"vi": "Thiếu mã chứng thực (cột proof): tệp do phiên bản cũ xuất ra nên không đưa lại bằng import --restore được; hãy khôi phục từ bản sao lưu bằng lệnh restore.",
+		"en": "The proof is missing (column proof): an older version wrote this export, which import --restore cannot take; bring back a backup with restore.",
+	},
+	CodeProofWrong: {
+		"vi": "Dòng này đã bị sửa sau khi xuất (kể cả khi chỉ mở rồi lưu bằng Excel), hoặc do một hệ thống khác xuất ra; " +
+			"hãy dùng tệp gốc chưa bị lưu lại, hoặc khôi phục từ bản sao lưu bằng lệnh restore.",
+		"en": "This row was altered since it was exported (a spreadsheet program that only opened and saved it does that too), or another installation exported it; " +
+			"use the file as it was written, or bring back a backup with restore.",
+	},
+	CodeReference:    {"vi": "Tham chiếu đến mục không tồn tại.", "en": "It refers to something that does not exist."},
+	CodeRoundStarted: {"vi": "Đợt đã mở thì không đổi được bộ phiếu, hình thức phiếu, cách chọn mẫu hay cách gia quyền; hãy lập đợt khác.", "en": "A round that has opened cannot change its instrument, design or weights; set up another round."},
+	CodePublished:    {"vi": "Bộ phiếu đã ban hành thì không sửa được; hãy tạo phiên bản mới.", "en": "A published instrument cannot change; make a new version."},
 }
 
 // Message returns the sentence for a code in the language lang (Vietnamese

@@ -157,17 +157,21 @@ func TestAcceptSplitForm(t *testing.T) {
 
 // An export says the module, and is read back with it.
 func TestExportOfASplitForm(t *testing.T) {
-	c, in := splitCatalogue(t)
+	c, _ := splitCatalogue(t)
 	for _, door := range []Door{DoorOpen, DoorStaff} {
 		id := DerivedID([]byte("k"), noon, "0")
 		r := Response{ID: id, Round: "r1", Instrument: "small", Version: 1, Desk: "AAAAA0", Unit: "u1", Field: "land",
 			Answers: ".443", Module: "b", Channel: ChannelQR, Door: door, Answered: Hour(noon), Received: Hour(noon)}
-		m := ExportMapping()
-		b, err := m.Bind(ExportColumns(in), c, c.Rounds["r1"])
+		table, m := NewExportTable(c, c.Rounds["r1"], []byte("k")), RestoreMapping([]byte("k"))
+		b, err := m.Bind(table.Columns(), c, c.Rounds["r1"])
 		if err != nil {
 			t.Fatal(err)
 		}
-		l, err := b.Record(ExportRecord(nil, in, &r, nil))
+		cells, err := table.Row(&r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := b.Record(cells)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -39,6 +39,9 @@ const (
 // those, and are computed wherever answers are counted, never stored.
 const DerivedFlags = FlagBurst | FlagDuplicatePattern
 
+// foundInAnswers are the flags that [QualityFlags] finds again in an imported answer.
+const foundInAnswers = FlagStraightLine
+
 const (
 	// PatternLevels is how many items must carry a level before they are looked
 	// at as a pattern: in fewer, anybody may give one level or what others give.

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -26,6 +27,13 @@ const (
 
 // Channels lists them in the order of reports.
 var Channels = []Channel{ChannelQR, ChannelKiosk, ChannelPaper, ChannelInterviewer, ChannelPhone, ChannelInvite}
+
+// ImportChannels lists the channels that an import may claim. The others are
+// those of people at a desk's own code or tablet, who leave no choice to the sender.
+var ImportChannels = []Channel{ChannelPaper, ChannelInterviewer, ChannelPhone, ChannelInvite}
+
+// Importable reports whether an import may claim the channel.
+func Importable(c Channel) bool { return slices.Contains(ImportChannels, c) }
 
 // Door is what let an answer in: the static code of a desk, or a one-time
 // slip. It says nothing about the truth of the answer.

@@ -1,17 +1,10 @@
 package web
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
-	"log/slog"
-	"net"
-	"runtime/debug"
-	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -23,81 +16,13 @@ import (
 // whole store.
 const backupsAtOnce = 2
 
-// backupStart is how much of a backup must be there before the answer begins: a
-// store that cannot be read is then an error and not a stream that breaks.
-const backupStart = 4 << 10
-
-// getBackup streams a backup. When it fails in the middle the connection breaks,
-// and what came has no footer.
+// getBackup streams a backup. One that fails in the middle has no footer.
 func (s *Server) getBackup(r *request) error {
 	r.Response().Header.SetContentType("application/gzip")
-	r.Set(fiber.HeaderCacheControl, "no-store")
-	if r.Method() == fiber.MethodHead {
-		return nil
-	}
-	select {
-	case s.backups <- struct{}{}:
-	default:
-		return fail(codeUnavailable)
-	}
-	// Not the request's context: it ends with the handler, before the stream begins.
-	ctx, cancel := context.WithCancel(context.Background())
-	out, in := io.Pipe()
-	b := &backupStream{Reader: bufio.NewReaderSize(out, 64<<10), conn: r.Context().Conn(), out: out, cancel: cancel, done: make(chan struct{})}
-	id := r.id
-	go func() {
-		defer close(b.done)
-		err := s.backUp(ctx, in)
-		<-s.backups
-		if err != nil && ctx.Err() == nil {
-			s.cfg.Log.LogAttrs(ctx, slog.LevelError, "a backup was cut", slog.String("request_id", id), slog.Any("error", err))
-		}
-		in.CloseWithError(err)
-	}()
-	if _, err := b.Peek(backupStart); err != nil && err != io.EOF {
-		return errors.Join(err, b.Close())
-	}
-	r.Context().SetBodyStream(b, -1)
-	return nil
-}
-
-// backUp is Store.Backup; it turns a panic into an error, for nothing above it
-// would.
-func (s *Server) backUp(ctx context.Context, w io.Writer) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
-		}
-	}()
-	_, err = s.store.Backup(ctx, w, store.BackupOptions{Program: s.cfg.Version, Made: s.cfg.Now(), Random: s.cfg.Random})
-	return err
-}
-
-// backupStream is the body of a backup. The whole of it may take long; no part
-// of it may.
-type backupStream struct {
-	*bufio.Reader
-	conn   net.Conn
-	out    *io.PipeReader
-	cancel context.CancelFunc
-	done   chan struct{}
-}
-
-// Read gives the next part as long as writeTimeout to be sent.
-func (b *backupStream) Read(p []byte) (int, error) {
-	n, err := b.Reader.Read(p)
-	if failed := b.conn.SetWriteDeadline(time.Now().Add(writeTimeout)); failed != nil && err == nil {
-		err = failed
-	}
-	return n, err
-}
-
-// Close ends the backup, also one that nobody reads any more.
-func (b *backupStream) Close() error {
-	b.cancel()
-	err := b.out.Close()
-	<-b.done
-	return err
+	return s.stream(r, s.backups, func(ctx context.Context, w io.Writer) error {
+		_, err := s.store.Backup(ctx, w, store.BackupOptions{Program: s.cfg.Version, Made: s.cfg.Now(), Random: s.cfg.Random})
+		return err
+	})
 }
 
 // postRestore writes frames of a backup into the store.

@@ -193,7 +193,7 @@ func TestBackupBreaks(t *testing.T) {
 	if err == nil {
 		t.Fatalf("the client noticed nothing: %d, %d bytes", a.status, len(a.body))
 	}
-	e.wait(func() bool { return strings.Contains(e.log.String(), "a backup was cut") })
+	e.wait(func() bool { return strings.Contains(e.log.String(), "a stream was cut") })
 	e.engine.page.Store(0)
 	if _, err := store.ReadBackup(strings.NewReader(e.backup().body), nil, nil); err != nil {
 		t.Errorf("the next backup: %v", err)

@@ -33,7 +33,8 @@ type ImportItem struct {
 }
 
 // origin reads where an imported answer came from, and gives it its id when it
-// names a row instead. Without a channel it is a paper form.
+// names a row instead. Without a channel it is a paper form; which ones it may
+// claim [survey.Accept] says.
 func (s *Server) origin(it *ImportItem) (survey.Origin, error) {
 	from := survey.Origin{Channel: it.Channel, Door: survey.DoorStaff, Draw: it.Draw}
 	var wrong []survey.FieldError

@@ -1,8 +1,12 @@
 package web
 
 import (
-	"fmt"
-	"time"
+	"context"
+	"io"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/gofiber/fiber/v2"
 
 	"sipas/survey"
 )
@@ -104,39 +108,71 @@ func (s *Server) exportResponses(r *request) error {
 	return r.sendLarge(page)
 }
 
-// ImportResponse reads back what [ExportResponse] wrote, with the instrument
-// version that was answered; digest and receipt are not exported.
-func ImportResponse(in *survey.Instrument, e ExportedResponse) (survey.Response, error) {
-	fail := func(err error) (survey.Response, error) {
-		return survey.Response{}, fmt.Errorf("exported response %.40q: %w", e.ID, err)
+// exportsAtOnce is how many exports one server streams at a time. Each reads the
+// whole store.
+const exportsAtOnce = 4
+
+// exportCSV streams the answers of a round as rows that prove what they say.
+func (s *Server) exportCSV(r *request) error {
+	round := r.Params("round")
+	if s.store.View().Catalogue.Rounds[round] == nil {
+		return fail(survey.CodeRoundUnknown)
 	}
-	id, err := survey.ParseID(e.ID)
-	if err != nil {
-		return fail(err)
+	r.Response().Header.SetContentType("text/csv; charset=utf-8")
+	return s.stream(r, s.exports, func(ctx context.Context, w io.Writer) error {
+		_, err := s.store.Export(ctx, w, round)
+		return err
+	})
+}
+
+// RestoredRows is the body of POST /api/v1/restore/responses: the header of an
+// export and some of its rows, as they stand in it.
+type RestoredRows struct {
+	Round   string     `json:"round"`
+	Columns []string   `json:"columns"`
+	Rows    [][]string `json:"rows"`
+}
+
+// restoredRow is what became of a row.
+type restoredRow struct {
+	Outcome string      `json:"outcome"`
+	Fields  []wireField `json:"fields,omitempty"`
+}
+
+// postRestoredRows stores rows of an export of this installation as they were.
+func (s *Server) postRestoredRows(r *request) error {
+	body := r.Request().Body()
+	if !utf8.Valid(body) {
+		return fail(codeBodyUTF8)
 	}
-	answered, err := time.Parse(hourLayout, e.Answered)
-	if err != nil {
-		return fail(err)
+	var given RestoredRows
+	if err := decode(body, &given); err != nil {
+		return err
 	}
-	received, err := time.Parse(hourLayout, e.Received)
-	if err != nil {
-		return fail(err)
+	switch {
+	case len(given.Rows) > maxBatch:
+		return fail(codeTooMany)
+	case s.store.View().Catalogue.Rounds[given.Round] == nil:
+		return fail(survey.CodeRoundUnknown)
 	}
-	flags, err := survey.ParseFlags(e.Flags)
-	if err != nil {
-		return fail(err)
+	outcomes, err := s.store.RestoreRows(r.context, given.Round, given.Columns, given.Rows)
+	if outcomes == nil && err != nil {
+		return err
 	}
-	answers := make([]byte, len(in.Items()))
-	for i, item := range in.Items() {
-		a, ok := e.Answers[item.ID]
-		if !ok {
-			return fail(fmt.Errorf("item %s is missing", item.ID))
+	list := make([]restoredRow, len(outcomes))
+	status := fiber.StatusOK
+	for i, o := range outcomes {
+		switch {
+		case o.Refused != nil:
+			list[i] = restoredRow{"invalid", s.wireFields(r, o.Refused)}
+		default:
+			list[i] = restoredRow{o.Outcome.String(), nil}
 		}
-		answers[i] = byte(a)
 	}
-	return survey.Response{
-		ID: id, Round: e.Round, Instrument: e.Instrument, Version: e.Version, Desk: e.Desk, Unit: e.Unit, Field: e.Field, Filing: e.Filing,
-		Answers: survey.Answers(answers), Module: e.Module, Profile: e.Profile, Helped: e.Helped, Comment: e.Comment, Language: e.Language,
-		Channel: e.Channel, Door: e.Door, Answered: answered, Received: received, Flags: flags, Draw: e.Draw,
-	}, nil
+	if err != nil {
+		status = fiber.StatusServiceUnavailable
+		r.Set(fiber.HeaderRetryAfter, strconv.Itoa(retryAfter))
+		s.logFailure(r, err)
+	}
+	return r.send(status, map[string]any{"outcomes": list})
 }

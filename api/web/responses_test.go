@@ -160,7 +160,7 @@ func TestImport(t *testing.T) {
 			m["answered"], m["channel"], m["door"], m["flags"], m["received"] = answered, channel, "slip", []string{"outside_hours"}, "2020-01-01T00"
 		})
 	}
-	items := []string{item("2026-11-10", ""), item("2026-11-11T03", "interviewer"), item("2026-11-12T10:30:00+07:00", "phone"), item("", "kiosk")}
+	items := []string{item("2026-11-10", ""), item("2026-11-11T03", "interviewer"), item("2026-11-12T10:30:00+07:00", "phone"), item("", "invite")}
 	a := e.post("["+strings.Join(items, ",")+"]", token)
 	if a.status != http.StatusOK {
 		t.Fatal(a.status, a.body)
@@ -168,7 +168,7 @@ func TestImport(t *testing.T) {
 	want := []struct {
 		channel survey.Channel
 		hour    string
-	}{{"paper", "2026-11-09T17"}, {"interviewer", "2026-11-11T03"}, {"phone", "2026-11-12T03"}, {"kiosk", "2026-11-24T03"}}
+	}{{"paper", "2026-11-09T17"}, {"interviewer", "2026-11-11T03"}, {"phone", "2026-11-12T03"}, {"invite", "2026-11-24T03"}}
 	for i, o := range outcomesOf(t, a) {
 		if o.Outcome != "stored" || o.Receipt == "" {
 			t.Fatalf("%+v", o)

@@ -142,6 +142,7 @@ func (s *Server) table() []route {
 
 		{method: post, path: "/api/v1/responses", access: optional, rights: rights{store.RightSubmit, store.RightImport}, timeout: quick, body: batchBody, accepts: typeJSON, limited: answers, handler: s.postResponses},
 		{method: get, path: "/api/v1/responses", access: bearer, rights: rights{store.RightExport}, timeout: slow, handler: s.exportResponses},
+		{method: get, path: "/api/v1/rounds/:round/responses.csv", access: bearer, rights: rights{store.RightExport}, timeout: slow, handler: s.exportCSV},
 		{method: get, path: "/api/v1/rounds", access: bearer, rights: rights{store.RightFull, store.RightReport}, timeout: quick, handler: s.listRounds},
 		{method: get, path: "/api/v1/rounds/:round/report", access: bearer, rights: rights{store.RightFull}, timeout: slow, handler: s.reportJSON},
 		{method: get, path: "/api/v1/rounds/:round/items", access: bearer, rights: rights{store.RightFull}, timeout: slow, handler: s.itemsJSON},
@@ -172,6 +173,7 @@ func (s *Server) table() []route {
 		{method: post, path: "/api/v1/quarantine/:id/discard", access: bearer, rights: rights{store.RightStaff}, timeout: quick, body: smallBody, handler: s.discardQuarantined},
 		{method: get, path: "/api/v1/backup", access: bearer, rights: rights{store.RightBackup}, timeout: slow, handler: s.getBackup},
 		{method: post, path: "/api/v1/restore", access: bearer, rights: rights{store.RightRestore}, timeout: bulk, body: restoreBody, accepts: typeText, handler: s.postRestore},
+		{method: post, path: "/api/v1/restore/responses", access: bearer, rights: rights{store.RightRestore}, timeout: bulk, body: batchBody, accepts: typeJSON, handler: s.postRestoredRows},
 		{method: get, path: "/api/v1/status", access: bearer, rights: rights{store.RightStaff, store.RightFull}, timeout: slow, handler: s.status},
 		{method: get, path: "/api/v1/verify", access: bearer, rights: rights{store.RightStaff}, timeout: thorough, handler: s.verify},
 	}

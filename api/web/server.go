@@ -100,6 +100,8 @@ type Server struct {
 	aside   asideCounts
 	// backups holds a token for each backup that is being streamed.
 	backups chan struct{}
+	// exports is the same for exports.
+	exports chan struct{}
 
 	ticketKey, sessionKey, importKey, stampKey, slipKey []byte
 	sealKey                                             *kiosk.SealKey
@@ -138,7 +140,7 @@ func NewWaiting(cfg Config) *Server {
 	if cfg.Random == nil {
 		cfg.Random = rand.Reader
 	}
-	s := &Server{cfg: cfg, texts: loadTexts(), backups: make(chan struct{}, backupsAtOnce)}
+	s := &Server{cfg: cfg, texts: loadTexts(), backups: make(chan struct{}, backupsAtOnce), exports: make(chan struct{}, exportsAtOnce)}
 	s.site, s.prefix = splitURL(cfg.PublicURL)
 	s.assets = loadAssets(s.prefix)
 	for i := range s.limiters {
