@@ -121,10 +121,15 @@ func lineOutcomes(got []batchOutcome) []lineOutcome {
 
 func (s *serviceSink) restore(ctx context.Context, rows web.RestoredRows) ([]lineOutcome, error) {
 	got, err := s.client.restoreRows(ctx, rows)
-	if err != nil {
-		return nil, err
+	var refused *serviceError
+	if errors.As(err, &refused) && len(refused.Fields) > 0 { // to be said in the command's language
+		fields := make([]survey.FieldError, len(refused.Fields))
+		for i, f := range refused.Fields {
+			fields[i] = survey.FieldError{Field: f.Field, Code: survey.Code(f.Code)}
+		}
+		err = &survey.Error{Fields: fields}
 	}
-	return lineOutcomes(got), nil
+	return lineOutcomes(got), err
 }
 
 func (s *serviceSink) putPopulations(ctx context.Context, p []survey.Population) error {

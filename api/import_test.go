@@ -133,8 +133,11 @@ func TestImportOfAnExportGivesAnIdenticalReport(t *testing.T) {
 	}
 	mustSipas(t, "export", "--data", data, "--round", "statsref-a", "--out", file)
 	again := t.TempDir()
+	if err := os.WriteFile(filepath.Join(again, "secret.key"), []byte(readFile(t, data, "secret.key")), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	mustSipas(t, "seed", "--data", again, "--set", "statsref-a")
-	mustSipas(t, "import", "--data", again, "--round", "statsref-a", file)
+	mustSipas(t, "import", "--data", again, "--round", "statsref-a", "--restore", file)
 	for _, by := range []string{"unit", "desk", "field", "filing", "sex", "month"} {
 		args := []string{"--round", "statsref-a", "--by", by, "--format", "json"}
 		before := mustSipas(t, append([]string{"report", "--data", data}, args...)...)

@@ -36,11 +36,15 @@ type upgrade struct {
 	Waiting         saidRequest
 	// Slip was not used, Spent was.
 	Slip, Spent string
-	Imports     []struct {
-		File, Map, Round string
-		// Lines of the file, of which Withdrawn answers are withdrawn.
-		Lines, Withdrawn int
-	}
+	Imports     []savedImport
+}
+
+// savedImport is a file that was imported, or exported.
+type savedImport struct {
+	File, Map, Round string
+	// Lines of the file, of which Withdrawn answers are withdrawn. Refused lines of an
+	// export are of channels that an import may not claim any more.
+	Lines, Withdrawn, Refused int
 }
 
 // saidRequest is a request of then.
@@ -166,20 +170,29 @@ func (s *upgraded) importAgain() {
 		where = []string{"--mongodb-uri", s.flags.MongoDBURI, "--secret", s.flags.Secret}
 	}
 	for _, im := range s.Imports {
-		args := append([]string{"import", "--round", im.Round}, where...)
-		if im.Map != "" {
-			args = append(args, "--map", filepath.Join(upgradeFolder, im.Map))
+		s.imported(im, where)
+		if im.Map == "" { // of before rows proved what they say
+			args := append([]string{"import", "--round", im.Round, "--restore", "--lang", "en", filepath.Join(upgradeFolder, im.File)}, where...)
+			if code, out, stderr := sipas(s.t, args...); code != 1 || out != "" || !strings.Contains(stderr, "bring back a backup with restore") {
+				s.t.Errorf("import --restore of %s: %d %s%s", im.File, code, out, stderr)
+			}
 		}
-		s.imported(im.File, im.Lines, im.Withdrawn, args)
 	}
 }
 
-func (s *upgraded) imported(file string, lines, withdrawn int, args []string) {
+func (s *upgraded) imported(im savedImport, where []string) {
 	s.t.Helper()
-	args = append(args, "--rejects", filepath.Join(s.tmp, file+".rejects.csv"), filepath.Join(upgradeFolder, file))
-	out := mustSipas(s.t, args...)
-	if want := fmt.Sprintf("stored 0, duplicate %d, withdrawn %d, rejected 0", lines-withdrawn, withdrawn); !strings.Contains(out, want) {
-		s.t.Errorf("import of %s again said %q, want %q", file, out, want)
+	rejects := filepath.Join(s.tmp, im.File+".rejects.csv")
+	args := append([]string{"import", "--round", im.Round, "--rejects", rejects, filepath.Join(upgradeFolder, im.File)}, where...)
+	if im.Map != "" {
+		args = append(args, "--map", filepath.Join(upgradeFolder, im.Map))
+	}
+	_, out, stderr := sipas(s.t, args...)
+	if want := fmt.Sprintf("stored 0, duplicate %d, withdrawn %d, rejected %d", im.Lines-im.Withdrawn-im.Refused, im.Withdrawn, im.Refused); !strings.Contains(out, want) {
+		s.t.Errorf("import of %s again said %q, want %q: %s", im.File, out, want, stderr)
+	}
+	if im.Refused > 0 && strings.Count(readFile(s.t, rejects), ",channel,channel_reserved,") != im.Refused {
+		s.t.Errorf("import of %s again refused:\n%s", im.File, readFile(s.t, rejects))
 	}
 }
 
@@ -221,9 +234,7 @@ func (s *upgraded) serve() {
 func (s *upgraded) goOn(restored bool) {
 	s.sayAgain()
 	for _, im := range s.Imports {
-		if im.Map != "" { // an export goes into a store alone
-			s.imported(im.File, im.Lines, im.Withdrawn, []string{"import", "--round", im.Round, "--map", filepath.Join(upgradeFolder, im.Map), "--url", s.url, "--token", s.Tokens["all"]})
-		}
+		s.imported(im, []string{"--url", s.url, "--token", s.Tokens["all"]})
 	}
 	s.holds("after all was sent and imported again")
 	s.postDrafts()

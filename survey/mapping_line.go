@@ -80,6 +80,10 @@ func (m *Mapping) Bind(header []string, c *Catalogue, round *Round) (*Binding, e
 		}
 		positions[h] = i
 	}
+	if _, proven := positions[targetProof]; m.proofKey != nil && !proven {
+		p.add("columns."+targetProof, CodeProofMissing)
+		return nil, p.err()
+	}
 	find := func(field, column string) int {
 		i, ok := positions[strings.TrimSpace(column)]
 		switch {
@@ -91,10 +95,6 @@ func (m *Mapping) Bind(header []string, c *Catalogue, round *Round) (*Binding, e
 		return i
 	}
 	for _, t := range slices.Sorted(maps.Keys(m.Columns)) {
-		if _, there := positions[m.Columns[t]]; t == targetProof && !there {
-			p.add("columns."+t, CodeProofMissing)
-			continue
-		}
 		b.cells[t] = find("columns."+t, m.Columns[t])
 	}
 	for _, t := range exportTail {
