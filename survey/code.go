@@ -25,22 +25,26 @@ func Receipt(key []byte, id ID) string {
 }
 
 // ReceiptHash returns what the store keeps of a receipt: the SHA-256 of its
-// characters without the hyphens. It reads what people type: small letters,
-// spaces, O for 0, I or L for 1. A wrong check character is an error.
+// characters without the hyphens. It reads what people type and paste: small letters,
+// spaces, O for 0, I or L for 1, a text or an address around it. A wrong check
+// character is an error, and so are two receipts.
 func ReceiptHash(receipt string) ([]byte, error) {
-	s := normalise(receipt)
-	if len(s) != receiptLength || checkCharacter(s[:len(s)-1]) != s[len(s)-1] {
+	s, ok := readCode(receipt, receiptLength)
+	if !ok {
 		return nil, fmt.Errorf("a receipt has %d characters and a matching check character", receiptLength)
 	}
 	sum := sha256.Sum256([]byte(s))
 	return sum[:], nil
 }
 
+// deskLength is the number of characters of a desk code, the check included.
+const deskLength = 6
+
 // DeskCode returns a short desk code that people can type: five characters
 // drawn from seed and a check character. Equal seeds give equal codes.
 func DeskCode(seed string) string {
 	sum := sha256.Sum256([]byte("desk " + seed))
-	return encode(sum[:], 5)
+	return encode(sum[:], deskLength-1)
 }
 
 // NewCode returns n random characters and a check character, for people to read
@@ -56,15 +60,15 @@ func NewCode(n int, random io.Reader) (string, error) {
 // ReadCode reads what NewCode(n, …) made as a person types it; false for what
 // cannot be one.
 func ReadCode(typed string, n int) (string, bool) {
-	s := normalise(typed)
-	return s, len(s) == n+1 && checkCharacter(s[:n]) == s[n]
+	return readCode(typed, n+1)
 }
 
-// NormaliseDeskCode reads a desk code as a person types it: small letters,
-// spaces and hyphens around or inside a generated code do not matter. A code
-// that an office chose itself is only put in capitals.
+// NormaliseDeskCode reads the desk code in a file of answers: small letters, spaces
+// and hyphens around or inside a generated code do not matter. A code that an office
+// chose itself is only put in capitals. What people type is read by
+// [Catalogue.FindDesk].
 func NormaliseDeskCode(s string) string {
-	if n := normalise(s); len(n) == 6 && checkCharacter(n[:5]) == n[5] {
+	if n := normalise(s); len(n) == deskLength && checkCharacter(n[:deskLength-1]) == n[deskLength-1] {
 		return n
 	}
 	return strings.ToUpper(strings.TrimSpace(s))

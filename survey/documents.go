@@ -30,6 +30,9 @@ type Catalogue struct {
 	Rounds      map[string]*Round
 	// Populations are keyed by [Population.Key].
 	Populations map[string]*Population
+
+	// folded are the desks by what their codes look like; see desksLike.
+	folded map[string][]*Desk
 }
 
 // NewCatalogue indexes and checks documents: each by itself, ids unique,
@@ -53,6 +56,7 @@ func NewCatalogue(d Documents) (*Catalogue, error) {
 	index(&p, c.Rounds, d.Rounds, "rounds", func(x *Round) string { return x.ID })
 	index(&p, c.Populations, d.Populations, "populations", (*Population).Key)
 	c.checkReferences(&p)
+	c.foldDesks()
 	return c, p.err()
 }
 

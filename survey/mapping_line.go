@@ -346,9 +346,10 @@ func (b *Binding) readDraw(l *Line, get func(string) string, p *problems) {
 	l.Stage = &stage
 }
 
-// desk reads a desk code as it stands, else as a person types one.
+// desk reads a desk code as it stands, else as [NormaliseDeskCode] does. Nothing is
+// guessed: a line of a file has a list of what is wrong to be mended by.
 func (b *Binding) desk(code string) string {
-	if d := b.catalogue.FindDesk(code); d != nil {
+	if d := b.catalogue.Desks[strings.ToUpper(strings.TrimSpace(code))]; d != nil {
 		return d.ID
 	}
 	return NormaliseDeskCode(code)

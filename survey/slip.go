@@ -69,8 +69,8 @@ func NewSlip(key []byte, round, desk string, random io.Reader) (string, error) {
 // ReadSlip reads a slip as a person types it and returns its canonical form;
 // false for one that is not of this round and desk.
 func ReadSlip(key []byte, round, desk, slip string) (string, bool) {
-	s := normalise(slip)
-	if len(s) != slipLength || checkCharacter(s[:slipLength-1]) != s[slipLength-1] {
+	s, ok := readCode(slip, slipLength)
+	if !ok {
 		return "", false
 	}
 	seal := sealSlip(key, round, desk, s[:slipRandom])

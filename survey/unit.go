@@ -1,9 +1,6 @@
 package survey
 
-import (
-	"strings"
-	"time"
-)
+import "time"
 
 // Unit is an office that is rated (cơ quan, đơn vị). Units are keyed by ID,
 // never by name: names repeat.
@@ -67,17 +64,6 @@ type Procedure struct {
 	ID    string `json:"id" validate:"required,code"`
 	Field string `json:"field" validate:"required,code"`
 	Name  Text   `json:"name" validate:"text"`
-}
-
-// FindDesk finds the desk whose code a person typed, nil when there is none: the
-// code as it stands but for case and the spaces around it, else as
-// [NormaliseDeskCode] reads it. The first look is for codes that an office chose
-// and that happen to read like a generated one.
-func (c *Catalogue) FindDesk(typed string) *Desk {
-	if d := c.Desks[strings.ToUpper(strings.TrimSpace(typed))]; d != nil {
-		return d
-	}
-	return c.Desks[NormaliseDeskCode(typed)]
 }
 
 func within(d, from, to Date) bool {
