@@ -24,11 +24,11 @@ var (
 	composed  = map[string]rune{"A\u0306": 'Ă', "A\u0302": 'Â', "E\u0302": 'Ê', "O\u0302": 'Ô', "O\u031b": 'Ơ', "U\u031b": 'Ư'}
 )
 
-// clean undoes what happens to text on its way through chat programs and keyboards:
+// Clean undoes what happens to text on its way through chat programs and keyboards:
 // percent signs of addresses (%20), characters that nobody sees, letters and digits of
 // full width, dashes that look like a hyphen. Letters become capitals; "" for what is
 // too long to be looked at.
-func clean(s string) string {
+func Clean(s string) string {
 	if len(s) > maxTyped {
 		return ""
 	}
@@ -213,7 +213,7 @@ const manyTries = 20
 // in any case, in groups, with O for 0 and I or L for 1, with other text or a whole
 // address around it. False where there is none, or more than one.
 func readCode(typed string, n int) (string, bool) {
-	s := clean(typed)
+	s := Clean(typed)
 	found, tries := map[string]bool{}, 0
 	try := func(text string) {
 		if plain(text) {
@@ -287,7 +287,7 @@ func (c *Catalogue) FindDesk(typed string) *Desk {
 	if d := c.Desks[strings.ToUpper(strings.TrimSpace(typed))]; d != nil {
 		return d
 	}
-	s := strings.TrimSpace(clean(typed))
+	s := strings.TrimSpace(Clean(typed))
 	if d := c.Desks[s]; d != nil {
 		return d
 	}

@@ -104,6 +104,13 @@ type typed struct {
 
 // showForm is where a QR code leads: the form of the desk's round.
 func (s *Server) showForm(r *request) error {
+	desk, err := s.pathDesk(r)
+	if err != nil {
+		return err
+	}
+	if s.leadToForm(r, desk) {
+		return nil
+	}
 	desk, round, in, err := s.formOf(r)
 	if err != nil {
 		return err
@@ -446,6 +453,7 @@ func (s *Server) renderForm(r *request, status int, f *form) error {
 func (s *Server) formPage(r *request, f *form) *page {
 	p := s.newPage(r, f.Round.Title.In(r.language()), f)
 	p.Script = "form.js"
+	p.path = s.href("/s/" + f.Desk.ID)
 	if f.Shared {
 		p.query.Set("shared", "1")
 	}
@@ -491,24 +499,24 @@ func (s *Server) thanks(r *request, desk *survey.Desk, receipt string) error {
 func (s *Server) enterCode(r *request) error {
 	typed := r.Query("code")
 	if desk := s.store.View().FindDesk(typed); desk != nil {
-		path := "/s/" + desk.ID
-		if s.texts.speaks(r.Query("lang")) {
-			path += "?lang=" + r.Query("lang")
-		}
-		s.seeOther(r, path)
+		s.seeOther(r, s.formPath(r, desk, typed))
 		return nil
 	}
-	d := codeEntry{Code: typed}
+	d := codeEntry{Code: shownCode(typed)}
 	status := fiber.StatusOK
 	if typed != "" {
-		d.Problem = survey.Message(survey.CodeDeskUnknown, r.language())
+		d.Problem, d.Unknown = survey.Message(survey.CodeDeskUnknown, r.language()), survey.CodeDeskUnknown
 		status = statuses[survey.CodeDeskUnknown]
 	}
 	return s.render(r, status, "code", s.newPage(r, s.texts.say(r.language(), "code.title"), &d))
 }
 
 // codeEntry is the data of page/code.html.
-type codeEntry struct{ Code, Problem string }
+type codeEntry struct {
+	Code, Problem string
+	// Unknown is why, for a sentence that helps.
+	Unknown survey.Code
+}
 
 // landing says what this is.
 func (s *Server) landing(r *request) error {

@@ -194,8 +194,9 @@ type errorPage struct {
 	// Detail says what exactly is wrong, "" where Message does.
 	Detail string
 	Fields []wireField
-	// Entry offers to type a desk code.
+	// Entry offers to type a desk code; Typed is what came for one.
 	Entry bool
+	Typed string
 	// Done of Total answers are loaded.
 	Loading     bool
 	Done, Total int64
@@ -218,6 +219,9 @@ func (s *Server) writeErrorPage(r *request, status int, f *failure) error {
 	}
 	if status >= 500 {
 		d.Entry = false
+	}
+	if f.code == survey.CodeDeskUnknown {
+		d.Typed = shownCode(r.typedDesk())
 	}
 	return s.render(r, status, "error", p)
 }

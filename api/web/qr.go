@@ -34,19 +34,6 @@ func (s *Server) qrCode(r *request) (*survey.Desk, *qrcode.QRCode, error) {
 	return desk, code, err
 }
 
-// pathDesk finds the desk that the path names, however its code was typed.
-func (s *Server) pathDesk(r *request) (*survey.Desk, error) {
-	code, err := url.PathUnescape(r.Params("desk"))
-	if err != nil {
-		return nil, fail(survey.CodeDeskUnknown)
-	}
-	desk := s.store.View().FindDesk(code)
-	if desk == nil {
-		return nil, fail(survey.CodeDeskUnknown)
-	}
-	return desk, nil
-}
-
 func (s *Server) qrPNG(r *request) error {
 	_, code, err := s.qrCode(r)
 	if err != nil {

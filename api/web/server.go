@@ -172,7 +172,7 @@ func NewWaiting(cfg Config) *Server {
 		ErrorHandler:            s.unrouted,
 	})
 	s.app.Server().HeaderReceived = s.requestConfig
-	s.app.Server().Handler = s.stripped(s.knownMethods(s.app.Server().Handler))
+	s.app.Server().Handler = s.stripped(s.knownMethods(s.asMeant(s.app.Server().Handler)))
 	unread := s.app.Server().ErrorHandler
 	s.app.Server().ErrorHandler = func(ctx *fasthttp.RequestCtx, err error) {
 		s.strip(ctx)
