@@ -141,7 +141,7 @@ func rangesText(numbers kiosk.Numbers) string {
 type deviceCreateCommand struct {
 	serviceFlags
 	Name string `arg:"" help:"Name that staff know the tablet by."`
-	Desk string `required:"" help:"Code of the desk where it stands."`
+	Desk string `required:"" help:"Code of the desk where it stands, or its address."`
 }
 
 func (c *deviceCreateCommand) Run(t *terminal) error {

@@ -16,7 +16,7 @@ type slipsCommand struct {
 	serviceFlags
 	PublicURL string `name:"public-url" env:"SIPAS_PUBLIC_URL" help:"Address that QR codes carry; a running service knows its own."`
 	Round     string `required:"" help:"Round that takes slips (doors: slip or both)."`
-	Desk      string `required:"" help:"Desk that hands the slips out."`
+	Desk      string `required:"" help:"Code of the desk that hands the slips out, or its address."`
 	Count     int    `default:"24" help:"How many, at most 1,000."`
 	Format    string `help:"csv: code and address, for the program that prints the slips; html: sheets with QR codes to print and cut." enum:"csv,html" default:"csv"`
 }
@@ -28,7 +28,7 @@ func (c *slipsCommand) Run(t *terminal) error {
 		return explainFields(err, "vi")
 	}
 	if c.Format == "html" {
-		return web.WriteSlipSheet(t.stdout, list, c.Desk)
+		return web.WriteSlipSheet(t.stdout, list)
 	}
 	out := csv.NewWriter(t.stdout)
 	if err := out.Write([]string{"code", "address"}); err != nil {
@@ -64,9 +64,13 @@ func (c *slipsCommand) issue(t *terminal) (list web.SlipList, err error) {
 		return list, err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	codes, err := st.IssueSlips(t.ctx, c.Round, c.Desk, c.Count, rand.Reader)
+	desk := c.Desk
+	if d := st.View().FindDesk(desk); d != nil {
+		desk = d.ID
+	}
+	codes, err := st.IssueSlips(t.ctx, c.Round, desk, c.Count, rand.Reader)
 	if err != nil {
 		return list, fmt.Errorf("issue slips: %w", err)
 	}
-	return web.ListSlips(public, c.Desk, codes), nil
+	return web.ListSlips(public, desk, codes), nil
 }

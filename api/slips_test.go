@@ -45,7 +45,7 @@ func codes(t *testing.T, out, desk string) (list []string) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	for _, row := range rows[1:] {
-		if !strings.HasSuffix(row[1], "/s/"+desk+"?slip="+row[0]) {
+		if !strings.HasSuffix(row[1], "/s/"+desk+"#"+row[0]) {
 			t.Errorf("the address of %s is %s", row[0], row[1])
 		}
 		list = append(list, row[0])
@@ -63,9 +63,9 @@ func TestSlipsThroughCrashes(t *testing.T) {
 	if code, _, stderr := sipas(t, "slips", "--round", "now", "--desk", desk, "--data", data); code != 1 || !strings.Contains(stderr, "--public-url") {
 		t.Errorf("without an address: %d %s", code, stderr)
 	}
-	slips := codes(t, mustSipas(t, "slips", "--round", "now", "--desk", desk, "--count", "60", "--data", data, "--public-url", "https://x.example.vn"), desk)
+	slips := codes(t, mustSipas(t, "slips", "--round", "now", "--desk", "https://x.example.vn/s/"+desk, "--count", "60", "--data", data, "--public-url", "https://x.example.vn"), desk)
 	service, url := startServe(t, data)
-	slips = append(slips, codes(t, mustSipas(t, "slips", "--round", "now", "--desk", desk, "--count", "60", "--url", url, "--token", token), desk)...)
+	slips = append(slips, codes(t, mustSipas(t, "slips", "--round", "now", "--desk", strings.ToLower(desk)+".", "--count", "60", "--url", url, "--token", token), desk)...)
 	if sheet := mustSipas(t, "slips", "--round", "now", "--desk", desk, "--count", "1", "--format", "html", "--url", url, "--token", token); !strings.Contains(sheet, "<svg") {
 		t.Errorf("the sheet: %.200s", sheet)
 	}

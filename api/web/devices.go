@@ -118,7 +118,7 @@ func (s *Server) postDevice(r *request) error {
 	if err := decode(r.Request().Body(), &order); err != nil {
 		return err
 	}
-	d, err := s.store.AddDevice(r.context, order.Name, order.Desk, s.cfg.Now(), s.cfg.Random)
+	d, err := s.store.AddDevice(r.context, order.Name, s.deskCode(order.Desk), s.cfg.Now(), s.cfg.Random)
 	if err != nil {
 		return err
 	}
@@ -142,7 +142,7 @@ func (s *Server) changeDevice(r *request) error {
 			d.Comments = *order.Comments
 		}
 		if order.Desk != nil {
-			d.Move(*order.Desk, s.cfg.Now())
+			d.Move(s.deskCode(*order.Desk), s.cfg.Now())
 		}
 		return nil
 	})

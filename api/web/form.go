@@ -37,6 +37,10 @@ type form struct {
 	// was typed, or came with the address.
 	AsksSlip, NeedsSlip bool
 	Slip, SlipProblem   string
+	// SlipLinked: the code came with the address, as a printed ?slip= has it, and may
+	// stand in that of the page in another language. One that was typed, or stood behind
+	// the #, may not.
+	SlipLinked bool
 	// Stamp says when the page was made; see stampForm. "" where that is not known.
 	Stamp      string
 	Instrument *survey.Instrument
@@ -95,7 +99,7 @@ type formProblem struct{ Anchor, Text string }
 
 // typed is a posted form: what a submission needs, as text.
 type typed struct {
-	id, stamp, round, instrument, version, field, filing, helped, comment, reached, trap, slip string
+	id, stamp, round, instrument, version, field, filing, helped, comment, reached, trap, slip, linked string
 	// answers and profile by item and question, "" where nothing was chosen.
 	answers, profile map[string]string
 	// broken names the fields that are not UTF-8.
@@ -121,7 +125,7 @@ func (s *Server) showForm(r *request) error {
 	}
 	f := s.blankForm(r, desk, round, in, id)
 	if slip, ok := survey.ReadSlip(s.slipKey, round.ID, desk.ID, r.Query("slip")); f.AsksSlip && ok {
-		f.Slip = slip
+		f.Slip, f.SlipLinked = slip, true
 	}
 	p := s.formPage(r, f)
 	if f.Blank, err = s.blankItems(p, f); err != nil {
@@ -309,7 +313,7 @@ func (s *Server) acceptForm(r *request, t *typed, sub survey.Submission, from su
 func readForm(args *fasthttp.Args) *typed {
 	t := &typed{answers: map[string]string{}, profile: map[string]string{}}
 	fixed := map[string]*string{"id": &t.id, "stamp": &t.stamp, "round": &t.round, "instrument": &t.instrument, "version": &t.version,
-		"field": &t.field, "filing": &t.filing, "helped": &t.helped, "comment": &t.comment, "reached": &t.reached, "website": &t.trap, "slip": &t.slip}
+		"field": &t.field, "filing": &t.filing, "helped": &t.helped, "comment": &t.comment, "reached": &t.reached, "website": &t.trap, "slip": &t.slip, "linked": &t.linked}
 	seen := map[string]bool{}
 	args.VisitAll(func(k, v []byte) {
 		name, value := string(k), string(v)
@@ -417,7 +421,7 @@ func (s *Server) fill(r *request, f *form, t *typed, wrong []survey.FieldError) 
 		}
 	}
 	if f.AsksSlip {
-		f.Slip = t.slip
+		f.Slip, f.SlipLinked = t.slip, t.linked != ""
 		f.SlipProblem = place("slip", "slip", s.texts.say(r.language(), "form.slip")+": ")
 	}
 	choose(f.Fields, t.field)
@@ -457,7 +461,7 @@ func (s *Server) formPage(r *request, f *form) *page {
 	if f.Shared {
 		p.query.Set("shared", "1")
 	}
-	if f.Slip != "" && f.SlipProblem == "" {
+	if f.SlipLinked && f.SlipProblem == "" {
 		p.query.Set("slip", f.Slip) // for the page in another language
 	}
 	return p

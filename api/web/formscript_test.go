@@ -558,16 +558,49 @@ func TestLargeText(t *testing.T) {
 	w.photograph("large-item")
 }
 
+// oldChromium finds Chrome 69.
+func oldChromium(t *testing.T) string {
+	t.Helper()
+	program := os.Getenv("SIPAS_TEST_OLD_CHROMIUM")
+	if program == "" && os.Getenv("CI") == "true" {
+		t.Fatal("no old browser: CI must set SIPAS_TEST_OLD_CHROMIUM")
+	}
+	if program == "" {
+		t.Skip("no old browser: set SIPAS_TEST_OLD_CHROMIUM to a Chrome 69")
+	}
+	return program
+}
+
+// oldBrowser opens an address with Chrome 69 and returns what the script that the line
+// puts into its pages tells.
+func oldBrowser(t *testing.T, l *line, address string) string {
+	t.Helper()
+	var output bytes.Buffer
+	c := exec.CommandContext(t.Context(), oldChromium(t), "--headless", "--no-sandbox", "--disable-gpu", "--single-process", "--no-zygote", "--remote-debugging-port=0",
+		"--user-data-dir="+t.TempDir(), address)
+	c.Stdout, c.Stderr, c.WaitDelay = &output, &output, 5*time.Second
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	end := func() {
+		_ = c.Process.Kill()
+		_ = c.Wait() // it was killed
+	}
+	select {
+	case told := <-l.driven:
+		end()
+		return told
+	case <-time.After(time.Minute):
+		end()
+		t.Fatalf("it did not come to an end:\n%s", output.String())
+	}
+	return ""
+}
+
 // TestOldBrowser: Chrome 69, as old phones and their chat apps have. It is not
 // driven from outside but by a script in the page.
 func TestOldBrowser(t *testing.T) {
-	program := os.Getenv("SIPAS_TEST_OLD_CHROMIUM")
-	if program == "" {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("no old browser: CI must set SIPAS_TEST_OLD_CHROMIUM")
-		}
-		t.Skip("no old browser: set SIPAS_TEST_OLD_CHROMIUM to a Chrome 69")
-	}
+	oldChromium(t)
 	e := start(t, options{})
 	const driver = `(function () {
 		var problems = [navigator.userAgent.replace(/.*Chrome.([0-9]+).*/, "Chrome $1")];
@@ -598,76 +631,13 @@ func TestOldBrowser(t *testing.T) {
 		setInterval(function () { if (todo.length && todo[0][0]()) todo.shift()[1]() }, 30);
 	})();`
 	l := lineTo(e, func(l *line) { l.moods, l.inject = []string{"swallow"}, driver })
-	var output bytes.Buffer
-	c := exec.CommandContext(t.Context(), program, "--headless", "--no-sandbox", "--disable-gpu", "--single-process", "--no-zygote", "--remote-debugging-port=0",
-		"--user-data-dir="+t.TempDir(), l.URL+"/s/"+testDesk+"?lang=vi")
-	c.Stdout, c.Stderr, c.WaitDelay = &output, &output, 5*time.Second
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		_ = c.Process.Kill()
-		_ = c.Wait() // it was killed
-	}()
-	select {
-	case told := <-l.driven:
-		if !strings.HasPrefix(told, "Chrome 69; kept 1; ") {
-			t.Errorf("it told: %s", told)
-		}
-	case <-time.After(time.Minute):
-		_ = c.Process.Kill()
-		_ = c.Wait()
-		t.Fatalf("it did not come to an end:\n%s", output.String())
+	if told := oldBrowser(t, l, l.URL+"/s/"+testDesk+"?lang=vi"); !strings.HasPrefix(told, "Chrome 69; kept 1; ") {
+		t.Errorf("it told: %s", told)
 	}
 	stored := e.stored()
 	if len(stored) != 1 || string(stored[0].Answers) != "25--"+strings.Repeat("x", 18) {
 		t.Errorf("stored %v", stored)
 	}
-}
-
-// TestSlipInTheBrowser: a slip's address opens its form and is gone from the address
-// bar; a spent one is refused at the place where another code can be typed.
-func TestSlipInTheBrowser(t *testing.T) {
-	chromium(t)
-	e := slipEnv(t, survey.DoorsSlip)
-	slips := e.issue(testDesk, 2)
-	w := phone(t, e, e.url)
-	w.photograph("slip-none")
-	open := func() {
-		t.Helper()
-		u, err := url.Parse(slips[0].Address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.do(chromedp.Navigate(e.url + u.Path + "?zarsrc=410&" + u.RawQuery + "&lang=vi"))
-		w.is(`!document.getElementById("steps").hidden`)
-		if at := w.eval("location.pathname + location.search"); at != "/s/"+testDesk+"?zarsrc=410&lang=vi" {
-			t.Errorf("the address bar has %s", at)
-		}
-	}
-	open()
-	w.answerTwo()
-	w.click(".send button")
-	w.thanked()
-	open()
-	w.answerTwo()
-	w.click(".send button")
-	w.is(`!!document.querySelector(".box.bad") && !document.getElementById("slip").closest("section").hidden`)
-	if got := w.text("#slip-e"); got != survey.Message(survey.CodeSlipSpent, "vi") {
-		t.Errorf("it says %q", got)
-	}
-	w.photograph("slip-spent")
-	w.eval(`document.getElementById("slip").value = ""; ""`)
-	w.do(chromedp.SendKeys(chromedp.CSS("#slip"), strings.ToLower(slips[1].Code)))
-	for w.eval(`String(document.querySelector(".send").hidden)`) == "true" {
-		w.press("next")
-	}
-	w.click(".send button")
-	w.thanked()
-	if n := len(e.stored()); n != 2 {
-		t.Errorf("%d answers are stored", n)
-	}
-	w.quiet()
 }
 
 // TestSlowScript: the page is whole before its script comes, and what was answered by

@@ -17,8 +17,9 @@ type slipOrder struct {
 }
 
 // SlipList is what a caller gets that may issue slips: each code with the address
-// that opens its form.
+// that opens its form, and the code of the desk as it is printed.
 type SlipList struct {
+	Desk  string       `json:"desk"`
 	Slips []IssuedSlip `json:"slips"`
 }
 
@@ -34,6 +35,7 @@ func (s *Server) postSlips(r *request) error {
 	if err := decode(r.Request().Body(), &order); err != nil {
 		return err
 	}
+	order.Desk = s.deskCode(order.Desk)
 	codes, err := s.store.IssueSlips(r.context, r.Params("round"), order.Desk, order.Count, s.cfg.Random)
 	if err != nil {
 		return err
@@ -46,11 +48,12 @@ func (s *Server) postSlips(r *request) error {
 	return nil
 }
 
-// ListSlips gives slips their addresses.
+// ListSlips gives slips their addresses. The code stands behind the #, which browsers
+// send to nobody: no proxy has it in its log. The form's script puts it into its field.
 func ListSlips(public, desk string, codes []string) SlipList {
-	list := SlipList{Slips: make([]IssuedSlip, len(codes))}
+	list := SlipList{Desk: desk, Slips: make([]IssuedSlip, len(codes))}
 	for i, code := range codes {
-		list.Slips[i] = IssuedSlip{code, public + "/s/" + desk + "?slip=" + code}
+		list.Slips[i] = IssuedSlip{code, public + "/s/" + desk + "#" + code}
 	}
 	return list
 }
@@ -67,7 +70,7 @@ svg{width:34mm;height:34mm}b{display:block;font:700 9.5pt/1.5 monospace;white-sp
 `))
 
 // WriteSlipSheet writes slips with their QR codes as one page of HTML.
-func WriteSlipSheet(w io.Writer, list SlipList, desk string) error {
+func WriteSlipSheet(w io.Writer, list SlipList) error {
 	type drawn struct {
 		Code, Path string
 		Size       int
@@ -76,7 +79,7 @@ func WriteSlipSheet(w io.Writer, list SlipList, desk string) error {
 		Desk  string
 		Slips []drawn
 	}
-	d.Desk = desk
+	d.Desk = list.Desk
 	for _, s := range list.Slips {
 		code, err := qrcode.New(s.Address, qrcode.Medium)
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/skip2/go-qrcode"
 
 	"sipas/api/store"
+	"sipas/seeds"
 	"sipas/stats"
 	"sipas/survey"
 )
@@ -44,17 +45,30 @@ func (e *env) issue(desk string, n int) []IssuedSlip {
 func TestSlipForm(t *testing.T) {
 	e := slipEnv(t, survey.DoorsSlip)
 	slips := e.issue(testDesk, 3)
-	u, err := url.Parse(slips[0].Address)
-	if err != nil || !strings.HasPrefix(slips[0].Address, publicURL) {
-		t.Fatalf("%s, %v", slips[0].Address, err)
+	if slips[0].Address != publicURL+"/s/"+testDesk+"#"+slips[0].Code {
+		t.Fatalf("the address is %s", slips[0].Address)
 	}
 	canonical := strings.ReplaceAll(slips[0].Code, "-", "")
-	page := e.do(call{path: u.RequestURI()})
+	// As slips of the version before have it printed.
+	page := e.do(call{path: "/s/" + testDesk + "?slip=" + slips[0].Code})
 	if !strings.Contains(page.body, `type="hidden" name="slip" value="`+canonical+`"`) || strings.Contains(page.body, `id="slip"`) {
 		t.Error("the form has not the code of the slip")
 	}
 	if other := e.do(call{path: "/s/Q2?slip=" + slips[0].Code}); strings.Contains(other.body, canonical) || !strings.Contains(other.body, `id="slip"`) {
 		t.Error("the form of another desk takes the code")
+	}
+	// Such a code may stand in the address of the page in another language, also when the
+	// form came back; one that was typed may not.
+	printed := e.postForm(url.Values{"id": {formValues(e, testDesk).Get("id")}, "round": {testRound}, "instrument": {seeds.Sipas2640}, "version": {"1"}, "slip": {canonical}, "linked": {"1"}}, "")
+	typed := e.postForm(url.Values{"id": {formValues(e, testDesk).Get("id")}, "round": {testRound}, "instrument": {seeds.Sipas2640}, "version": {"1"}, "slip": {slips[0].Code}}, "")
+	for name, c := range map[string]struct {
+		page   answer
+		status int
+		linked bool
+	}{"printed": {page, http.StatusOK, true}, "came back": {printed, http.StatusUnprocessableEntity, true}, "typed": {typed, http.StatusUnprocessableEntity, false}} {
+		if c.page.status != c.status || strings.Contains(c.page.body, "lang=en&amp;slip="+canonical) != c.linked || strings.Contains(c.page.body, "slip="+slips[0].Code) {
+			t.Errorf("%s: %d, %s", name, c.page.status, c.page.body)
+		}
 	}
 	v := formValues(e, testDesk)
 	without := e.postForm(v, "")
@@ -158,9 +172,9 @@ func TestIssueRefused(t *testing.T) {
 // TestSlipSheet: every slip is on the sheet with its own code, drawn and written.
 func TestSlipSheet(t *testing.T) {
 	e := slipEnv(t, survey.DoorsBoth)
-	list := SlipList{Slips: e.issue(testDesk, 5)}
+	list := SlipList{Desk: testDesk, Slips: e.issue(testDesk, 5)}
 	var b bytes.Buffer
-	if err := WriteSlipSheet(&b, list, testDesk); err != nil {
+	if err := WriteSlipSheet(&b, list); err != nil {
 		t.Fatal(err)
 	}
 	drawn := map[string]bool{}

@@ -7,7 +7,7 @@
   var life = 24 * 3600 * 1000; // how long a draft is kept, in ms
   var prefix = 'sipas ';
   var main = document.getElementById('main');
-  var form, steps, at, far, sending, shared, base, voice, sound, idle;
+  var form, steps, at, far, sending, shared, base, voice, sound, idle, slip;
 
   function all(selector, inside) { return Array.prototype.slice.call((inside || main).querySelectorAll(selector)); }
   function one(selector) { return main.querySelector(selector); }
@@ -69,6 +69,7 @@
   }
   function resume(draft) {
     fill(draft.values);
+    if (slip) form.elements.slip.value = slip; // the draft may have that of another visit
     far = draft.far;
     hide(one('#draft'), true);
     show(Math.min(draft.step, steps.length - 1));
@@ -82,6 +83,59 @@
     form.elements.reached.value = '';
     show(0);
   }
+
+  // The code of a slip stands behind the # of its address, so that no server and no log
+  // sees it before the answer.
+  function slipIn(text) {
+    try { text = decodeURIComponent(text); } catch (e) { /* as it stands */ }
+    var code = /(?:^|[^0-9A-Za-z])([0-9A-Za-z]{4}(?:-?[0-9A-Za-z]{4}){4})(?![0-9A-Za-z])/.exec(text);
+    return code ? code[1].toUpperCase() : '';
+  }
+  // checks says whether the last character fits: Luhn's algorithm modulo 32.
+  function checks(code) {
+    var s = code.replace(/-/g, '').replace(/O/g, '0').replace(/[IL]/g, '1'), sum = 0;
+    for (var i = 0; i < s.length; i++) {
+      var v = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'.indexOf(s.charAt(s.length - 1 - i)) * (1 + i % 2);
+      if (v < 0) return false;
+      sum += Math.floor(v / 32) + v % 32;
+    }
+    return sum % 32 === 0;
+  }
+  // keepSlip remembers a code while this tab is open, for when the page is loaded again.
+  function keepSlip(code) {
+    try {
+      if (code && !shared) sessionStorage.setItem(prefix + 'slip ' + location.pathname, code);
+      else sessionStorage.removeItem(prefix + 'slip ' + location.pathname);
+    } catch (e) { /* then it is typed again */ }
+  }
+  function keptSlip() {
+    try { return sessionStorage.getItem(prefix + 'slip ' + location.pathname) || ''; } catch (e) { return ''; }
+  }
+  // placeSlip puts the code into its field. One that can be right needs no step of its own.
+  function placeSlip() {
+    var field = form.elements.slip, section = one('[data-slip]');
+    if (!field || one('#slip-e')) slip = ''; // not asked, or refused
+    else if (!section) slip = field.value; // the page came with it
+    else if (slip) {
+      field.value = slip;
+      if (checks(slip)) {
+        field.type = 'hidden';
+        section.removeAttribute('data-step');
+        hide(section, true);
+      }
+    }
+    keepSlip(slip);
+  }
+  // carry moves the code along to the page in another language.
+  function carry() {
+    var field = form && form.elements.slip;
+    var code = field && !(one('#slip-e') && field.value === field.defaultValue) ? slipIn(field.value) : '';
+    all('a[hreflang]', document).forEach(function (a) {
+      a.search = withoutSlip(a.search);
+      a.hash = code;
+    });
+  }
+  function withoutSlip(search) { return search.replace(/([?&])slip=[^&]*&?/, '$1').replace(/[?&]$/, ''); }
 
   function chosen(step) { return step.querySelector('input:checked') !== null; }
 
@@ -196,6 +250,7 @@
       headers: { 'Content-Type': 'application/x-www-form-urlencoded', Accept: 'text/html' }
     }).then(function (answer) {
       wait = Number(answer.headers.get('Retry-After')) || 0;
+      job.status = answer.status;
       if (answer.status === 429 || answer.status >= 500) return null;
       return answer.text();
     }).then(function (html) {
@@ -205,16 +260,17 @@
     }).catch(function () { return null; }).then(function (page) {
       clearTimeout(limit);
       job.busy = false;
-      if (page) return arrived(page);
+      if (page) return arrived(page, job.status);
       state('waiting');
       job.timer = setTimeout(function () { attempt(job); }, Math.max(wait * 1000, Math.min(60000, 2000 * Math.pow(2, job.tries - 1)) * (0.75 + Math.random() / 2)));
     });
   }
   // arrived shows the page that came in place of this one.
-  function arrived(page) {
+  function arrived(page, status) {
     sending = null;
     var again = page.getElementById('answers');
-    keep(null); // of what comes back, the new page has a draft
+    // Of what comes back, the new page has a draft. What was refused without it stays.
+    if (again || status < 400 || status === 410) keep(null);
     var refresh = page.querySelector('meta[http-equiv=refresh]');
     document.title = page.title;
     var next = document.adoptNode(page.querySelector('main'));
@@ -227,6 +283,8 @@
     }
     if (again) { begin(); return; }
     clearTimeout(idle);
+    if (status < 400) keepSlip('');
+    carry();
     var title = one('h1');
     if (title) { title.tabIndex = -1; title.focus(); }
     window.scrollTo(0, 0);
@@ -240,9 +298,11 @@
 
   function begin() {
     form = document.getElementById('answers');
-    if (!form || !window.fetch || !window.DOMParser || !window.Promise) { form = null; return; }
-    form.className = 'stepwise';
+    if (!form) return;
     shared = form.hasAttribute('data-shared');
+    placeSlip();
+    if (!window.fetch || !window.DOMParser || !window.Promise) { form = null; return; }
+    form.className = 'stepwise';
     base = prefix + location.pathname + ' ' + form.elements.round.value + ' ';
     steps = all('[data-step]');
     far = -1;
@@ -258,7 +318,7 @@
     var wrong = steps.map(function (s) { return s.querySelector('.error') !== null; }).indexOf(true);
     form.addEventListener('submit', function (e) { e.preventDefault(); send(); });
     form.addEventListener('change', function () { label(); save(); });
-    form.addEventListener('input', stir);
+    form.addEventListener('input', function () { stir(); carry(); });
     if (told) {
       far = steps.filter(isItem).length - 1;
       reached.value = steps.filter(isItem)[far].id.slice(2);
@@ -272,6 +332,7 @@
       var draft = shared ? null : kept();
       if (draft && draft.auto) resume(draft); else hide(one('#draft'), !draft);
     }
+    carry();
     stir();
   }
 
@@ -302,14 +363,17 @@
     }
   });
   window.addEventListener('popstate', function (e) { if (form && !sending) show(e.state && e.state.sipas || 0); });
+  // Another slip was scanned, and the browser found that it has the page already.
+  window.addEventListener('hashchange', function () { if (!sending && slipIn(location.hash)) location.reload(); });
   window.addEventListener('online', function () { if (sending) attempt(sending); });
   if (window.speechSynthesis) {
     findVoice();
     if (speechSynthesis.addEventListener) speechSynthesis.addEventListener('voiceschanged', findVoice);
   }
+  slip = slipIn(location.hash) || keptSlip();
   // A slip's code has no place in the phone's history.
   try {
-    history.replaceState(null, '', location.pathname + location.search.replace(/([?&])slip=[^&]*&?/, '$1').replace(/[?&]$/, ''));
+    history.replaceState(null, '', location.pathname + withoutSlip(location.search));
   } catch (e) { /* no places to return to */ }
   begin();
 })();

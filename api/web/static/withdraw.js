@@ -4,7 +4,8 @@
 (function () {
   'use strict';
   var input = document.getElementById('code'), code = location.hash.slice(1);
-  if (!input || !/^[0-9A-Za-z-]{16,24}$/.test(code)) return;
+  try { code = decodeURIComponent(code); } catch (e) { /* as it stands */ }
+  if (!input || code.replace(/[^0-9A-Za-z]/g, '').length < 16) return;
   input.value = code;
   history.replaceState(null, '', location.pathname + location.search);
 })();
