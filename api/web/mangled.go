@@ -24,12 +24,9 @@ func (s *Server) asMeant(next fasthttp.RequestHandler) fasthttp.RequestHandler {
 		path := string(ctx.URI().PathOriginal())
 		if asked := string(ctx.Request.Header.RequestURI()); strings.HasPrefix(asked, "//") { // fasthttp takes what follows for a host
 			asked, _, _ = strings.Cut(asked, "?")
-			path = s.below("/" + strings.TrimLeft(asked, "/"))
+			path = "/" + s.below("/"+strings.TrimLeft(asked, "/"))
 		}
-		if meant, ok := meantPath(path); ok || path != string(ctx.URI().PathOriginal()) {
-			if !ok {
-				meant = path
-			}
+		if meant, ok := meantPath(path); ok {
 			if _, query, asked := strings.Cut(string(ctx.Request.Header.RequestURI()), "?"); asked {
 				meant += "?" + query
 			}
