@@ -175,7 +175,11 @@ func TestCommandLine(t *testing.T) {
 		"token of no such right":   {[]string{"token", "create", "--name", "x", "--rights", "all", "--data", t.TempDir()}, 1, "there is no right"},
 		"no header of proxies":     {[]string{"serve", "--proxy-header", "X-Real-IP", "--listen", "127.0.0.1:0", "--data", t.TempDir()}, 1, "it is one of X-Forwarded-For, Forwarded"},
 		"health of nothing":        {[]string{"health", "--listen", "127.0.0.1:1"}, 1, "not reachable"},
-		"public address with path": {[]string{"serve", "--public-url", "example.vn", "--listen", "127.0.0.1:0", "--data", t.TempDir()}, 1, "begins with https://"},
+		"public address of none":   {[]string{"serve", "--public-url", "example.vn", "--listen", "127.0.0.1:0", "--data", t.TempDir()}, 1, "begins with https://"},
+		"public address in use":    {[]string{"serve", "--public-url", "https://example.vn/s", "--listen", "127.0.0.1:0", "--data", t.TempDir()}, 1, "address of the service itself"},
+		"public address to print":  {[]string{"desks", "--public-url", "https://example.vn/a/../b", "--data", t.TempDir()}, 1, "SIPAS_PUBLIC_URL) cannot work: its path has /.."},
+		"public address of slips":  {[]string{"slips", "--round", "r", "--desk", "d", "--public-url", "https://u:p4ss@example.vn", "--data", t.TempDir()}, 1, "it has a user"},
+		"address of a service":     {[]string{"report", "--round", "r", "--url", "https://example.vn/?a", "--token", "t"}, 1, "SIPAS_URL) cannot work: it has a query"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := sipas(t, test.args...)

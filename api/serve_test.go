@@ -148,6 +148,41 @@ func TestCommandsBesideTheService(t *testing.T) {
 	}
 }
 
+// TestCommandsBelowAPath: commands find a service that lies below a path, through a proxy or
+// at its own address.
+func TestCommandsBelowAPath(t *testing.T) {
+	const public = "https://portal.example.gov.vn/khaosat"
+	data := t.TempDir()
+	token, desk := seedOpenRound(t, data)
+	service := start(t, "serve", "--data", data, "--listen", "127.0.0.1:0", "--public-url", public+"/")
+	var entry struct{ Listen, Public string }
+	if err := json.Unmarshal([]byte(service.stderr.until(func(s string) bool { return strings.Contains(s, `"serving"`) })), &entry); err != nil {
+		t.Fatal(err)
+	}
+	if entry.Public != public {
+		t.Errorf("it says that it serves %s", entry.Public)
+	}
+	for i, path := range []string{"", "/khaosat", "/khaosat/"} {
+		url := "http://" + entry.Listen + path
+		if _, status, err := submit(http.DefaultClient, strings.TrimSuffix(url, "/"), desk); err != nil || status != http.StatusCreated {
+			t.Errorf("%s: submit: %d, %v", url, status, err)
+		}
+		through := []string{"--url", url, "--token", token}
+		if out := mustSipas(t, append([]string{"report", "--round", "now", "--format", "json"}, through...)...); !strings.Contains(out, fmt.Sprintf(`"received": %d`, i+1)) {
+			t.Errorf("%s: the report:\n%s", url, out)
+		}
+		if out := mustSipas(t, append([]string{"desks"}, through...)...); !strings.Contains(out, " "+strings.TrimSuffix(url, "/")+"/qr/"+desk+"\n") {
+			t.Errorf("%s: the list of desks:\n%.300s", url, out)
+		}
+		if out := mustSipas(t, append([]string{"desks", "--public-url", public + "/"}, through...)...); !strings.Contains(out, " "+public+"/qr/"+desk+"\n") {
+			t.Errorf("%s: the list of desks with the public address:\n%.300s", url, out)
+		}
+	}
+	if code := service.stop(syscall.SIGTERM); code != 0 {
+		t.Errorf("the service ended with exit code %d", code)
+	}
+}
+
 // A service killed in the middle of submissions has every answer that it
 // acknowledged, once.
 func TestKilledServiceKeepsAcknowledgedAnswers(t *testing.T) {

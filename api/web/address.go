@@ -3,7 +3,6 @@ package web
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"regexp"
 	"strconv"
@@ -72,10 +71,7 @@ func readHost(u *url.URL) (string, error) {
 	case host == "":
 		return "", errors.New("its host is missing")
 	case strings.HasPrefix(u.Host, "["):
-		if net.ParseIP(host) == nil {
-			return "", errors.New("its host is no IPv6 address")
-		}
-		host = "[" + host + "]"
+		host = "[" + host + "]" // url.Parse knows that it is an IPv6 address
 	case !hostName.MatchString(host) || len(host) > 253:
 		return "", fmt.Errorf("its host %q is no host name", host)
 	}
