@@ -42,6 +42,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 type journal struct {
 	file       *os.File
+	sync       func(*os.File) error // syncData; a test sees when it is called, and lets it fail
 	generation uint64
 	salt       [8]byte
 	end        int64 // where the next frame goes; 0: no header yet
@@ -64,7 +65,7 @@ func openJournal(path string, applied []byte) (*journal, [][]byte, error) {
 		file.Close()
 		return nil, nil, err
 	}
-	j := &journal{file: file, size: int64(len(data)), dirty: int64(len(bytes.TrimRight(data, "\x00")))}
+	j := &journal{file: file, sync: syncData, size: int64(len(data)), dirty: int64(len(bytes.TrimRight(data, "\x00")))}
 	payloads, err := j.parse(data, applied)
 	if err != nil {
 		file.Close()
@@ -203,7 +204,7 @@ func (j *journal) write(frame []byte) error {
 	if _, err := j.file.WriteAt(out, at); err != nil {
 		return err
 	}
-	if err := syncData(j.file); err != nil {
+	if err := j.sync(j.file); err != nil {
 		return err
 	}
 	j.end = end
@@ -251,7 +252,7 @@ func (j *journal) zero(from int64) error {
 		}
 		j.dirty -= n
 	}
-	return syncData(j.file)
+	return j.sync(j.file)
 }
 
 // journalOp is one operation inside a payload; record is nil for opErase.

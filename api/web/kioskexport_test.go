@@ -322,7 +322,9 @@ func TestBrowserUpload(t *testing.T) {
 	}
 
 	office := h.newTablet(1280, 800)
-	office.do(noScript(), command(browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{Behavior: browser.SetDownloadBehaviorBehaviorAllow, DownloadPath: folder}))
+	office.do(noScript())
+	office.do(command(browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{Behavior: browser.SetDownloadBehaviorBehaviorAllow, DownloadPath: folder,
+		BrowserContextID: chromedp.FromContext(office.ctx).BrowserContextID}))
 	office.navigate("/signin?lang=vi&next=/fleet/upload%3Flang=vi")
 	office.do(chromedp.SendKeys(chromedp.CSS("[name=token]"), h.token))
 	office.submit("main form button")

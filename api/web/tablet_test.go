@@ -1084,7 +1084,7 @@ func TestTabletForgets(t *testing.T) {
 // seconds.
 func TestTabletQueue(t *testing.T) {
 	const limit = 10 * time.Second
-	answers := ciOr(t, 15_000, 1500)
+	answers := ciOr(t, 15_000, 2000)
 	e := startTablets(t, options{})
 	f := e.paired(testDesk)
 	var batches [][]byte
