@@ -66,6 +66,7 @@ func (c *serveCommand) Run(t *terminal) error {
 	config := webConfig(log, public)
 	config.Proxies = c.TrustedProxies
 	config.ProxyHeader = c.ProxyHeader
+	config.Connections = connectionsWithin(openFiles())
 	if c.Sounds != "" {
 		config.Sounds = os.DirFS(c.Sounds)
 	}

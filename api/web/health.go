@@ -25,6 +25,8 @@ type readiness struct {
 	Status  string          `json:"status"`
 	Store   string          `json:"store"`
 	Reports reportReadiness `json:"reports"`
+	// Connections says whether there are places for more.
+	Connections connectionReadiness `json:"connections"`
 	// Warnings are codes of what somebody should mend, for staff alone.
 	Warnings []string `json:"warnings,omitempty"`
 }
@@ -36,7 +38,8 @@ type reportReadiness struct {
 }
 
 // ready says whether answers can be taken now. Reports that still load do not
-// make the service unready: forms work meanwhile.
+// make the service unready: forms work meanwhile. Neither do places for connections that
+// are all taken, as long as others can be closed.
 func (s *Server) ready(r *request) error {
 	ctx, cancel := context.WithTimeout(r.context, pingTimeout)
 	defer cancel()
@@ -46,9 +49,17 @@ func (s *Server) ready(r *request) error {
 		state.Status, state.Store, status = "unready", "unavailable", fiber.StatusServiceUnavailable
 		r.Set(fiber.HeaderRetryAfter, strconv.Itoa(retryAfter))
 	}
+	connections, refusing := s.conns.readiness()
+	if refusing && status == fiber.StatusOK {
+		state.Status, status = "full", fiber.StatusServiceUnavailable
+		r.Set(fiber.HeaderRetryAfter, strconv.Itoa(retryAfter))
+	}
 	if s.asksAsStaff(r) {
 		state.Warnings = s.proxyWarnings()
+	} else {
+		connections.Open = 0
 	}
+	state.Connections = connections
 	body, err := json.Marshal(state)
 	if err != nil {
 		return err

@@ -103,7 +103,7 @@ func (s *Server) unrouted(c *fiber.Ctx, err error) error {
 		r.route.method = "(unknown)"
 	}
 	path := string(c.Request().URI().Path())
-	if rt := s.limits.large[r.route.method+" "+path]; rt != nil && rt.access == session {
+	if rt := s.limits.large[r.route.method+" "+path]; rt != nil && rt.access == session && errors.Is(err, fiber.ErrRequestEntityTooLarge) {
 		// Its body was found too large, perhaps because nobody is signed in any more.
 		if _, _, ok := s.sessionToken(r.Cookies(s.cookieName())); !ok {
 			r.route, err = &route{method: rt.method, pattern: rt.pattern, path: path, page: true}, fail(codeSignInRequired)

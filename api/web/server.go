@@ -70,6 +70,9 @@ type Config struct {
 	ProxyHeader string
 	// Direct says that no proxy is in front: whoever runs on this machine is a caller.
 	Direct bool
+	// Connections is the most connections at once, 0 or more than connectionsMost stand for
+	// that. Leave files for the store below what the system gives the process.
+	Connections int
 }
 
 // Server answers HTTP requests.
@@ -82,6 +85,7 @@ type Server struct {
 	store    *store.Store
 	reports  Reports
 	app      *fiber.App
+	conns    *connections
 	routes   []route
 	limits   *limits
 	texts    *texts
@@ -171,13 +175,12 @@ func NewWaiting(cfg Config) *Server {
 		IdleTimeout:             idleTimeout,
 		ErrorHandler:            s.unrouted,
 	})
-	s.app.Server().HeaderReceived = s.requestConfig
-	s.app.Server().Handler = s.stripped(s.knownMethods(s.asMeant(s.app.Server().Handler)))
-	unread := s.app.Server().ErrorHandler
-	s.app.Server().ErrorHandler = func(ctx *fasthttp.RequestCtx, err error) {
-		s.strip(ctx)
-		unread(ctx, err)
-	}
+	s.conns = newConnections(cfg.Connections, s.trusted, cfg.Log)
+	server := s.app.Server()
+	server.HeaderReceived = s.requestConfig
+	server.Handler = s.stripped(s.knownMethods(s.asMeant(server.Handler)))
+	server.ErrorHandler = s.unreadable(server.ErrorHandler)
+	server.ConnState = connState
 	for i := range s.routes {
 		rt := &s.routes[i]
 		s.app.Add(rt.method, rt.path, s.serve(rt))
@@ -216,9 +219,33 @@ func (s *Server) knownMethods(next fasthttp.RequestHandler) fasthttp.RequestHand
 	}
 }
 
-// Serve answers requests on ln until Shutdown; it closes ln.
-func (s *Server) Serve(ln net.Listener) error { return s.app.Listener(ln) }
+// unreadable says which rule of framing a request broke; next answers all else that
+// could not be read.
+func (s *Server) unreadable(next func(*fasthttp.RequestCtx, error)) func(*fasthttp.RequestCtx, error) {
+	return func(ctx *fasthttp.RequestCtx, err error) {
+		s.strip(ctx)
+		broken := connOf(ctx.Conn())
+		if broken == nil || broken.broken == nil {
+			next(ctx, err)
+			return
+		}
+		c := s.app.AcquireCtx(ctx)
+		defer s.app.ReleaseCtx(c)
+		// It never fails: it is what answers failures.
+		_ = s.unrouted(c, &failure{code: codeBadRequest, detail: broken.broken.Error()})
+	}
+}
+
+// Serve answers requests on ln, which may speak TLS, until Shutdown; it closes ln.
+func (s *Server) Serve(ln net.Listener) error {
+	return s.app.Listener(&boundedListener{Listener: ln, all: s.conns, closed: make(chan struct{})})
+}
 
 // Shutdown stops taking connections and waits until running requests are
 // answered, at most until ctx ends.
-func (s *Server) Shutdown(ctx context.Context) error { return s.app.ShutdownWithContext(ctx) }
+func (s *Server) Shutdown(ctx context.Context) error {
+	done := make(chan struct{})
+	defer close(done)
+	go s.conns.drain(done)
+	return s.app.ShutdownWithContext(ctx)
+}
