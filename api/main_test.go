@@ -59,7 +59,13 @@ func start(t *testing.T, args ...string) *child {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &child{t: t, cmd: exec.Command(exe, args...)}
+	return launch(t, exec.Command(exe, args...))
+}
+
+// launch starts a command that becomes the program.
+func launch(t *testing.T, cmd *exec.Cmd) *child {
+	t.Helper()
+	c := &child{t: t, cmd: cmd}
 	c.cmd.Env = append(os.Environ(), asMain+"=1")
 	c.stdout, c.stderr = newLines(t, c.cmd.StdoutPipe), newLines(t, c.cmd.StderrPipe)
 	if err := c.cmd.Start(); err != nil {

@@ -54,7 +54,7 @@ type connections struct {
 	from map[netip.Addr]int
 	// When places were all taken last, when somebody was refused last, and when the log was
 	// told last, by the clock; 0 for never.
-	crowded, refused, warned time.Duration
+	filled, refused, warned time.Duration
 }
 
 func newConnections(most int, trusted func(netip.Addr) bool, log *slog.Logger) *connections {
@@ -218,7 +218,7 @@ func (l *connections) admit(nc net.Conn) net.Conn {
 	l.mu.Lock()
 	open, mine := len(l.open), l.from[from]
 	if open >= l.most {
-		l.crowded = l.clock()
+		l.filled = l.clock()
 	}
 	l.mu.Unlock()
 	if from.IsValid() && mine >= l.share && l.makeRoom(1+l.share/64, func(c *conn) bool { return c.from == from }) == 0 ||
@@ -353,7 +353,7 @@ func (l *connections) readiness() (state connectionReadiness, refusing bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	lately := func(at time.Duration) bool { return at > 0 && l.clock()-at < fullFor }
-	return connectionReadiness{Full: lately(l.crowded), Limit: l.most, Open: len(l.open)}, lately(l.refused)
+	return connectionReadiness{Full: lately(l.filled), Limit: l.most, Open: len(l.open)}, lately(l.refused)
 }
 
 // drain closes connections that have said nothing for a second, until done: fasthttp would
