@@ -37,7 +37,7 @@ func (c *seedCommand) Run(t *terminal) error {
 		if err != nil {
 			return err
 		}
-		result, err = st.PutDocuments(t.ctx, all)
+		result, err = st.PutDocumentsAt(t.ctx, all, "", now())
 		if err = errors.Join(err, st.Close()); err != nil {
 			return explainFields(err, survey.Vietnamese)
 		}

@@ -68,7 +68,7 @@ func (c *slipsCommand) issue(t *terminal) (list web.SlipList, err error) {
 	if d := st.View().FindDesk(desk); d != nil {
 		desk = d.ID
 	}
-	codes, err := st.IssueSlips(t.ctx, c.Round, desk, c.Count, rand.Reader)
+	codes, err := st.IssueSlips(t.ctx, c.Round, desk, c.Count, now(), rand.Reader)
 	if err != nil {
 		return list, fmt.Errorf("issue slips: %w", err)
 	}

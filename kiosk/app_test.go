@@ -276,7 +276,7 @@ func TestAppRound(t *testing.T) {
 	for w, c := range catalogues {
 		for i, day := range days {
 			want := ""
-			if r, _ := c.RoundAt("u1", day); r != nil {
+			if r, _ := c.RoundAt(survey.ChannelKiosk, "u1", day); r != nil {
 				want = r.ID
 			}
 			if got[w][i] != want {

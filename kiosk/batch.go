@@ -25,6 +25,8 @@ const (
 	// maxSealed fits an answer with a comment of 1,000 characters many times over.
 	maxSealed = 16 << 10
 	maxText   = 80
+	// maxSeconds is how long an answer may take: survey.Submission.
+	maxSeconds = 86400
 )
 
 // Batch is what a tablet says when it is in contact, with answers or without.
@@ -149,6 +151,9 @@ type Arrival struct {
 	// At is when it was given, UTC; Unsure says that no contact proves that.
 	At     time.Time
 	Unsure bool
+	// Begun is when the person began: At less the time that it took. It is the zero time
+	// for an answer from the quarantine, of which only the hour is known.
+	Begun time.Time
 	// Err says why it cannot be read: it was not sealed to this key, or is no answer.
 	Err error
 }
@@ -171,7 +176,11 @@ func (b *Batch) Open(key *SealKey, born, now time.Time) []Arrival {
 			out[i].At, out[i].Unsure = time.UnixMilli(now.UnixMilli()).UTC(), true
 			continue
 		}
-		out[i].At, out[i].Unsure = clock.When(out[i].Item.Session, out[i].Item.Mono, out[i].Item.Wall)
+		a := &out[i]
+		a.At, a.Unsure = clock.When(a.Item.Session, a.Item.Mono, a.Item.Wall)
+		if took := a.Item.Seconds; took >= 0 && took <= maxSeconds {
+			a.Begun = a.At.Add(-time.Duration(took * float64(time.Second)))
+		}
 	}
 	return out
 }
@@ -206,7 +215,7 @@ func (a *Arrival) Accept(c *survey.Catalogue, d *Device, now time.Time) (survey.
 	if !d.StoodAt(a.Item.Desk) {
 		return survey.Response{}, &survey.Error{Fields: []survey.FieldError{{Field: "desk", Code: survey.CodeDeskUnknown, Detail: "the tablet never stood there"}}}
 	}
-	from := survey.Origin{Channel: survey.ChannelKiosk, Door: survey.DoorOpen, Answered: a.At}
+	from := survey.Origin{Channel: survey.ChannelKiosk, Door: survey.DoorOpen, Answered: a.At, Begun: a.Begun}
 	if a.Unsure {
 		from.Flags |= survey.FlagClock
 	}
@@ -215,6 +224,17 @@ func (a *Arrival) Accept(c *survey.Catalogue, d *Device, now time.Time) (survey.
 		r.Receipt = a.Receipt
 	}
 	return r, err
+}
+
+// CountedAt is when an answer counts as given, in the documents of now: At, or Begun where
+// its round ended in between and takes it ([survey.Catalogue.InGrace]). The quarantine
+// keeps the hour of it, since that of At would be outside the round for good.
+func (a *Arrival) CountedAt(c *survey.Catalogue) time.Time {
+	round, desk := c.Rounds[a.Item.Round], c.Desks[a.Item.Desk]
+	if round != nil && desk != nil && c.InGrace(round, desk, a.Begun, a.At, true) {
+		return a.Begun
+	}
+	return a.At
 }
 
 // Export is a file in which a tablet hands over what it could not send. Device names

@@ -17,8 +17,8 @@ type Bundle struct {
 	Format int          `json:"format"`
 	Device BundleDevice `json:"device"`
 	Desk   BundleDesk   `json:"desk"`
-	// Rounds that take answers at the desk from today on, by id. The one of a day is
-	// the one that began last.
+	// Rounds that tablets show at the desk from today on, by id. Should there be two of a
+	// day, the one that began last is shown, of two that began on a day the first.
 	Rounds []BundleRound `json:"rounds"`
 	// Instruments of those rounds, by key.
 	Instruments map[string]*survey.Instrument `json:"instruments"`
@@ -93,24 +93,17 @@ func NewBundle(c *survey.Catalogue, d *Device, now time.Time) *Bundle {
 			b.Desk.Fields = append(b.Desk.Fields, NamedField{id, f.Name})
 		}
 	}
-	if !desk.ExistsAt(now) || u == nil || !u.ExistsOn(today) {
+	if !c.Serves(desk, today) {
 		return b
 	}
 	for _, r := range c.Rounds {
 		key := survey.InstrumentKey(r.Instrument, r.Version)
 		in := c.Instruments[key]
-		if in == nil || r.Status != survey.StatusOpen || r.Drawn() || !r.Takes(survey.DoorOpen) || !r.Includes(desk.Unit) ||
-			r.Last < today || r.First > today.AddDays(bundleDays) {
+		if in == nil || !r.ShownBy(survey.ChannelKiosk) || !r.Includes(desk.Unit) || r.Last < today || r.First > today.AddDays(bundleDays) {
 			continue
 		}
-		last := r.Last
-		for _, end := range [...]survey.Date{desk.ValidTo, u.ValidTo} {
-			if end != "" && end < last {
-				last = end
-			}
-		}
 		b.Instruments[key] = in
-		b.Rounds = append(b.Rounds, BundleRound{r.ID, r.Title, r.First, last, r.Form, key})
+		b.Rounds = append(b.Rounds, BundleRound{r.ID, r.Title, r.First, c.LastDay(r, desk), r.Form, key})
 	}
 	slices.SortFunc(b.Rounds, func(x, y BundleRound) int { return cmp.Compare(x.ID, y.ID) })
 	return b

@@ -197,7 +197,7 @@ func TestDemoIsOpen(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, u := range sim.Units() {
-			if r, why := c.RoundAt(u, day); why != "" || r.ID != DemoRound {
+			if r, why := c.RoundAt(survey.ChannelQR, u, day); why != "" || r.ID != DemoRound {
 				t.Fatalf("on %s unit %s has no open round: %s", day, u, why)
 			}
 			if c.Populations[DemoRound+"/"+u] == nil {

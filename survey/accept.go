@@ -48,6 +48,9 @@ type Origin struct {
 	// Answered is when the answer was given, where that is not now: the date
 	// in an imported file, the repaired time of a tablet. Zero means now.
 	Answered time.Time
+	// Begun is when the person began, as a stamp of this service or a tablet's clock
+	// proves it; zero where that is not known. See [Catalogue.InGrace].
+	Begun time.Time
 	// Flags found before the domain sees the answer.
 	Flags Flags
 	// Draw comes with the lines of a drawn round.
@@ -66,7 +69,9 @@ type Origin struct {
 //
 // On the web doors the server's clock decides when an answer was given. An
 // import may date its answers; one from the future or outside the round is
-// refused, and so is one that claims a channel not among [ImportChannels].
+// refused, and so is one that claims a channel not among [ImportChannels]. What a
+// person began before the end of the round is taken for [Grace] after it and dated at
+// its beginning.
 func Accept(c *Catalogue, s Submission, from Origin, now time.Time) (Response, error) {
 	p := checkTags(s)
 	for _, text := range [...]struct{ field, value string }{{"comment", s.Comment}, {"field", s.Field}, {"desk", s.Desk}, {"round", s.Round}} {
@@ -80,6 +85,11 @@ func Accept(c *Catalogue, s Submission, from Origin, now time.Time) (Response, e
 	answered := from.Answered
 	if answered.IsZero() {
 		answered = now
+	}
+	round, desk := c.Rounds[s.Round], c.Desks[s.Desk]
+	late := round != nil && desk != nil && c.InGrace(round, desk, from.Begun, answered, !from.Answered.IsZero())
+	if late {
+		answered = from.Begun
 	}
 	r := Response{
 		Round: s.Round, Instrument: s.Instrument, Version: s.Version, Desk: s.Desk,
@@ -95,11 +105,10 @@ func Accept(c *Catalogue, s Submission, from Origin, now time.Time) (Response, e
 		p.add("id", CodeIDInvalid)
 	}
 	r.ID = id
-	round := c.Rounds[s.Round]
 	if from.Door == DoorStaff && !from.Restored && !Importable(from.Channel) {
 		p.add("channel", CodeChannelReserved)
 	}
-	acceptPlace(p, c, &r, round, from, answered, now)
+	acceptPlace(p, c, &r, round, from, answered, now, late)
 	if in := acceptInstrument(p, c, &r, round); in != nil {
 		module := acceptModule(p, &r, in, round, s.Module, from.Door == DoorStaff)
 		acceptAnswers(p, &r, in, s, module, from.Door == DoorStaff)
@@ -119,11 +128,12 @@ func Accept(c *Catalogue, s Submission, from Origin, now time.Time) (Response, e
 	return r, nil
 }
 
-// acceptPlace checks round, desk, field and time, and fills in the unit.
-func acceptPlace(p *problems, c *Catalogue, r *Response, round *Round, from Origin, answered, now time.Time) {
+// acceptPlace checks round, desk, field and time, and fills in the unit. late: the round
+// ended since the answer was begun, and takes it.
+func acceptPlace(p *problems, c *Catalogue, r *Response, round *Round, from Origin, answered, now time.Time, late bool) {
 	if round == nil {
 		p.add("round", CodeRoundUnknown)
-	} else if why := round.OpenAt(answered); why != "" {
+	} else if why := round.OpenAt(answered); why != "" && !late {
 		switch {
 		case from.Answered.IsZero():
 			p.add("round", why)
@@ -133,7 +143,7 @@ func acceptPlace(p *problems, c *Catalogue, r *Response, round *Round, from Orig
 			p.add("answered", CodeOutsideRound)
 		}
 	}
-	if round != nil && from.Answered.IsZero() && !round.Takes(from.Door) { // an old answer came by a door of then
+	if round != nil && !from.Restored && !round.Takes(from.Door) { // what was exported came by a door of then
 		p.add("slip", CodeSlipRequired)
 	}
 	if !from.Answered.IsZero() && answered.After(now) {

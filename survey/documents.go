@@ -173,30 +173,6 @@ func checkStages(p *problems, pop *Population, id string, draws map[[2]string]*d
 // maxRoundDays bounds a round, and with it the groups of a report by day.
 const maxRoundDays = 3 * 366
 
-// RoundAt returns the round that takes answers at a unit on a day: the open one
-// that began last. Without one it returns why: the code of the
-// round that comes nearest, or [CodeRoundUnknown].
-func (c *Catalogue) RoundAt(unit string, day Date) (*Round, Code) {
-	var best *Round
-	code := CodeRoundUnknown
-	for _, id := range slices.Sorted(maps.Keys(c.Rounds)) {
-		r := c.Rounds[id]
-		if !r.Includes(unit) || r.Drawn() {
-			continue
-		}
-		switch why := r.OpenAt(day.Start()); {
-		case why == "" && (best == nil || r.First > best.First):
-			best = r
-		case why == CodeRoundNotOpen, why == CodeRoundClosed && code == CodeRoundUnknown:
-			code = why
-		}
-	}
-	if best == nil {
-		return nil, code
-	}
-	return best, ""
-}
-
 func index[T any](p *problems, into map[string]*T, list []T, name string, key func(*T) string) {
 	for i := range list {
 		x := &list[i]

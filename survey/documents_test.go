@@ -88,7 +88,7 @@ func TestRoundAt(t *testing.T) {
 		{"u1", "2026-10-31", "", CodeRoundNotOpen},
 		{"u2", "2026-11-15", "", CodeRoundUnknown},
 	} {
-		r, code := c.RoundAt(test.unit, test.day)
+		r, code := c.RoundAt(ChannelQR, test.unit, test.day)
 		id := ""
 		if r != nil {
 			id = r.ID

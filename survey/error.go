@@ -64,6 +64,8 @@ const (
 	CodeTooManyAnswers Code = "too_many_answers"
 	CodeReference      Code = "reference_unknown"
 	CodeRoundStarted   Code = "round_started"
+	CodeRoundsOverlap  Code = "rounds_overlap"
+	CodeRoundNotShown  Code = "round_not_shown"
 	CodePublished      Code = "published_changed"
 )
 

@@ -65,8 +65,16 @@ var messages = map[Code]Text{
 			"use the file as it was written, or bring back a backup with restore.",
 	},
 	CodeReference:    {"vi": "Tham chiếu đến mục không tồn tại.", "en": "It refers to something that does not exist."},
-	CodeRoundStarted: {"vi": "Đợt đã mở thì không đổi được bộ phiếu, hình thức phiếu, cách chọn mẫu hay cách gia quyền; hãy lập đợt khác.", "en": "A round that has opened cannot change its instrument, design or weights; set up another round."},
-	CodePublished:    {"vi": "Bộ phiếu đã ban hành thì không sửa được; hãy tạo phiên bản mới.", "en": "A published instrument cannot change; make a new version."},
+	CodeRoundStarted: {"vi": "Đợt đã mở thì không đổi được mục này nữa; hãy lập đợt khác.", "en": "This of a round cannot change after it has opened; set up another round."},
+	CodeRoundsOverlap: {
+		"vi": "Hai đợt cùng dành cho một nơi trả lời (mã QR hoặc máy tính bảng) tại cùng đơn vị, cùng ngày; nơi đó chỉ hiện được một đợt.",
+		"en": "Two rounds are for the same doors (QR codes or tablets) at the same unit on the same day; a door can show only one.",
+	},
+	CodeRoundNotShown: {
+		"vi": "Quầy này không hiện đợt khảo sát đó, nên phiếu của đợt không dùng được ở đây.",
+		"en": "The desk does not show this round, so slips of the round could not be used there.",
+	},
+	CodePublished: {"vi": "Bộ phiếu đã ban hành thì không sửa được; hãy tạo phiên bản mới.", "en": "A published instrument cannot change; make a new version."},
 }
 
 // Message returns the sentence for a code in the language lang (Vietnamese

@@ -55,6 +55,9 @@ type Round struct {
 	// Form is which items a person is asked: FormFull, FormQuick or FormSplit.
 	Form   string `json:"form" validate:"oneof=full quick split"`
 	Status string `json:"status" validate:"oneof=draft open closed"`
+	// ClosedAt is when staff closed it, which the store notes; nil for a round that is not
+	// closed, or was before that was noted.
+	ClosedAt *time.Time `json:"closed_at,omitempty"`
 	// First and Last are the first and last day, in Vietnam.
 	First Date `json:"first" validate:"required,datetime=2006-01-02"`
 	Last  Date `json:"last" validate:"required,datetime=2006-01-02"`
@@ -127,6 +130,52 @@ func (r *Round) OpenAt(t time.Time) Code {
 		return CodeRoundClosed
 	}
 	return ""
+}
+
+// Opened reports whether people may have answered by now: it has left its draft, and its
+// first day has come.
+func (r *Round) Opened(now time.Time) bool { return r.Status != StatusDraft && r.First <= DateOf(now) }
+
+// CheckChange refuses what must not change when a stored round, was, becomes r: in a round
+// that has left its draft what its answers mean, and in one that has opened what they count
+// for and by which doors they come. That one cannot go back to a draft, or to before its
+// first day, either. opened is true where was.Opened or has answers.
+func (r *Round) CheckChange(was *Round, opened bool, now time.Time) error {
+	var p problems
+	fixed := func(field string, changed bool) {
+		if changed {
+			p.add("rounds/"+r.ID+"."+field, CodeRoundStarted)
+		}
+	}
+	if was.Status != StatusDraft || opened {
+		fixed("instrument", was.Instrument != r.Instrument)
+		fixed("design", was.Design != r.Design)
+		fixed("weights", was.Weighting() != r.Weighting())
+		fixed("form", was.Form != r.Form)
+		fixed("version", was.Form != FormFull && was.Version != r.Version) // it may ask other items
+	}
+	if opened {
+		fixed("doors", was.Takes(DoorOpen) != r.Takes(DoorOpen) || was.Takes(DoorSlip) != r.Takes(DoorSlip))
+		fixed("min_answered", was.ValidShare() != r.ValidShare())
+		fixed("looks", max(1, was.Looks) != max(1, r.Looks))
+		fixed("primary_channel", was.PrimaryChannel != r.PrimaryChannel)
+		fixed("status", was.Status != StatusDraft && r.Status == StatusDraft)
+		fixed("first", r.First > was.First && r.First > DateOf(now))
+	}
+	return p.err()
+}
+
+// NoteClosing sets ClosedAt of a round that replaces was, nil where there is none.
+func (r *Round) NoteClosing(was *Round, now time.Time) {
+	r.ClosedAt = nil
+	switch {
+	case r.Status != StatusClosed || was == nil:
+	case was.Status == StatusClosed:
+		r.ClosedAt = was.ClosedAt
+	case was.Status == StatusOpen:
+		at := now.UTC().Truncate(time.Millisecond)
+		r.ClosedAt = &at
+	}
 }
 
 // Interim reports whether t is before the end of the round, so that a verdict

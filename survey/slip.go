@@ -50,7 +50,7 @@ const (
 //   - Readers of the list of slips learn nothing from those either, without the
 //     round key. With it, as long as the round is open, they can tell which slips
 //     were spent, and nothing about the answers. The key is random, is in no backup
-//     and is destroyed when the round ends; then not even that can be told.
+//     and is destroyed some two hours after the round ends; then not even that can be told.
 //   - For the seconds, or after a crash the day, in which a mark waits for its
 //     answer, whoever has the round key and the database can join the two.
 //   - It hides nothing from someone who changes the program on the server, or who

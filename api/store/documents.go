@@ -11,6 +11,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"sipas/kiosk"
 	"sipas/survey"
@@ -154,29 +155,33 @@ type PutResult struct {
 
 // PutDocuments adds documents and replaces those of the same id. Nothing is
 // written unless old and new documents together hold; a published instrument
-// cannot change (survey.CodePublished). ErrStale when somebody else changed a
-// document meanwhile: what was written by then stays, and calling again is
-// safe.
+// cannot change (survey.CodePublished), nor can what [survey.Round.CheckChange]
+// names, and no two rounds come to be for one door (survey.CodeRoundsOverlap).
+// ErrStale when somebody else changed a document meanwhile: what was written by
+// then stays, and calling again is safe.
 func (s *Store) PutDocuments(ctx context.Context, d survey.Documents) (PutResult, error) {
-	return s.PutDocumentsAt(ctx, d, "")
+	return s.PutDocumentsAt(ctx, d, "", time.Now())
 }
 
 // PutDocumentsAt is PutDocuments for whoever read the documents at a revision
 // and changed what was read: ErrStale when anybody changed any document since.
-// "" is no revision.
-func (s *Store) PutDocumentsAt(ctx context.Context, d survey.Documents, revision string) (PutResult, error) {
+// "" is no revision. now decides which rounds have opened.
+func (s *Store) PutDocumentsAt(ctx context.Context, d survey.Documents, revision string, now time.Time) (PutResult, error) {
 	var result PutResult
 	if err := s.Refresh(ctx); err != nil {
 		return result, err
 	}
 	s.loading.Lock()
 	var changes map[string][]documentChange
+	var rounds []roundChange
 	err := error(ErrStale)
 	if revision == "" || revision == s.view.Load().Revision {
-		changes, err = s.documents.changes(d)
+		if rounds, err = s.documents.rounds(&d, now); err == nil {
+			changes, err = s.documents.changes(d, s.view.Load().Catalogue)
+		}
 	}
 	s.loading.Unlock()
-	if err != nil {
+	if err := errors.Join(s.checkRounds(ctx, rounds, now), err); err != nil {
 		return result, err
 	}
 	for set := range knownSets() {
@@ -205,19 +210,84 @@ type documentChange struct {
 	unchanged bool
 }
 
-// changes compares new documents with the stored ones and checks both together.
-func (d documentSets) changes(docs survey.Documents) (map[string][]documentChange, error) {
+// roundChange is a stored round and what it would become.
+type roundChange struct{ was, is *survey.Round }
+
+// rounds finds the stored rounds that documents would replace, and notes in the documents
+// which of them are closed now.
+func (d documentSets) rounds(docs *survey.Documents, now time.Time) ([]roundChange, error) {
+	stored, err := decodeSet[survey.Round](d, setRounds)
+	if err != nil {
+		return nil, err
+	}
+	byID := map[string]*survey.Round{}
+	for i := range stored {
+		byID[stored[i].ID] = &stored[i]
+	}
+	docs.Rounds = slices.Clone(docs.Rounds)
+	var list []roundChange
+	for i := range docs.Rounds {
+		r := &docs.Rounds[i]
+		was := byID[r.ID]
+		if r.NoteClosing(was, now); was != nil {
+			list = append(list, roundChange{was, r})
+		}
+	}
+	return list, nil
+}
+
+// checkRounds refuses changes of rounds that have opened.
+func (s *Store) checkRounds(ctx context.Context, list []roundChange, now time.Time) error {
+	var errs []error
+	for _, c := range list {
+		opened := c.was.Opened(now)
+		// Older versions let a round that has answers become a draft again.
+		if !opened && c.was.First <= survey.DateOf(now) && c.is.CheckChange(c.was, true, now) != nil {
+			var err error
+			if opened, err = s.hasAnswers(ctx, c.was.ID); err != nil {
+				return err
+			}
+		}
+		errs = append(errs, c.is.CheckChange(c.was, opened, now))
+	}
+	return errors.Join(errs...)
+}
+
+// hasAnswers looks through all answers until there is one of a round.
+func (s *Store) hasAnswers(ctx context.Context, round string) (bool, error) {
+	for after := (survey.ID{}); ; {
+		page, err := s.ScanResponses(ctx, after)
+		if err != nil || len(page) == 0 {
+			return false, err
+		}
+		for _, r := range page {
+			if r.Round() == round {
+				return true, nil
+			}
+		}
+		after = page[len(page)-1].ID()
+	}
+}
+
+// changes compares new documents with the stored ones, of which before is the catalogue,
+// and checks both together.
+func (d documentSets) changes(docs survey.Documents, before *survey.Catalogue) (map[string][]documentChange, error) {
 	merged := maps.Clone(d)
 	changes := map[string][]documentChange{}
 	var errs []error
 	gather := func(set string, n int, item func(i int) (id string, value any)) {
-		stored := map[string]int{}
+		stored, seen := map[string]int{}, map[string]bool{}
 		merged[set] = slices.Clone(d[set])
 		for i, doc := range merged[set] {
 			stored[doc.ID] = i
 		}
 		for i := range n {
 			id, value := item(i)
+			if seen[id] { // the second would be compared with the first, not with what is stored
+				errs = append(errs, &survey.Error{Fields: []survey.FieldError{{Field: fmt.Sprintf("%s[%d].id", set, i), Code: survey.CodeDuplicate, Detail: id}}})
+				continue
+			}
+			seen[id] = true
 			body, err := json.Marshal(value)
 			if err != nil {
 				errs = append(errs, fmt.Errorf("%s/%s: %w", set, id, err))
@@ -227,9 +297,6 @@ func (d documentSets) changes(docs survey.Documents) (map[string][]documentChang
 			if at, ok := stored[id]; ok {
 				c.doc.Revision = merged[set][at].Revision
 				c.unchanged = sameJSON(merged[set][at].Body, body)
-				if set == setRounds && !c.unchanged && remade(merged[set][at].Body, body) {
-					errs = append(errs, &survey.Error{Fields: []survey.FieldError{{Field: "rounds/" + id, Code: survey.CodeRoundStarted}}})
-				}
 				if set == setInstruments && !c.unchanged && published(merged[set][at].Body) {
 					errs = append(errs, &survey.Error{Fields: []survey.FieldError{{Field: "instruments/" + id, Code: survey.CodePublished}}})
 				}
@@ -254,20 +321,11 @@ func (d documentSets) changes(docs survey.Documents) (map[string][]documentChang
 	if err != nil {
 		return nil, err
 	}
-	_, err = survey.NewCatalogue(all)
-	return changes, err
-}
-
-// remade reports whether a round that has left its draft would get another
-// instrument, design, way of weighting or form, or with a form that asks less than
-// everything another version: its answers would say what nobody said.
-func remade(old, new []byte) bool {
-	var was, is survey.Round
-	if json.Unmarshal(old, &was) != nil || json.Unmarshal(new, &is) != nil {
-		return true
+	after, err := survey.NewCatalogue(all)
+	if err != nil {
+		return nil, err
 	}
-	return was.Status != survey.StatusDraft && (was.Instrument != is.Instrument || was.Design != is.Design || was.Weighting() != is.Weighting() ||
-		was.Form != is.Form || was.Form != survey.FormFull && was.Version != is.Version)
+	return changes, after.CheckDoors(before)
 }
 
 func published(body []byte) bool {

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"sipas/seeds"
 	"sipas/survey"
@@ -14,7 +15,7 @@ func TestPutDocuments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	put := func(d survey.Documents, at string) (PutResult, error) { return st.PutDocumentsAt(t.Context(), d, at) }
+	put := func(d survey.Documents, at string) (PutResult, error) { return st.PutDocumentsAt(t.Context(), d, at, time.Now()) }
 	first, err := put(docs, "")
 	if err != nil || first.Added == 0 || first.Changed != 0 {
 		t.Fatalf("first: %+v, %v", first, err)
@@ -31,7 +32,7 @@ func TestPutDocuments(t *testing.T) {
 	if r, err := put(read, at); err != nil || r.Changed != 1 {
 		t.Fatalf("the first writer: %+v, %v", r, err)
 	}
-	read.Rounds[0].Looks = 3
+	read.Rounds[0].Target = 75
 	if _, err := put(read, at); !errors.Is(err, ErrStale) {
 		t.Errorf("the second writer: %v, want ErrStale", err)
 	}

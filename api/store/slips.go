@@ -37,6 +37,11 @@ const slipFree = 24 * time.Hour
 // over.
 const sweepEvery = time.Hour
 
+// slipKeyLife is for how long after its end a round keeps the key of its slips: longer than
+// it takes answers, by what clocks of servers may differ. Without the key a spent slip
+// could be used again.
+const slipKeyLife = 2 * survey.Grace
+
 // slipGrace is longer than any request takes: whoever began before is done.
 const slipGrace = 10 * time.Second
 
@@ -220,7 +225,7 @@ func (s *Store) sweepSlips(ctx context.Context, now time.Time, grace time.Durati
 			continue
 		}
 		round := s.View().Rounds[k.Round]
-		if round != nil && round.Status != survey.StatusClosed && survey.DateOf(now) <= round.Last {
+		if round != nil && !now.After(round.End().Add(slipKeyLife)) {
 			keys[k.Round] = k.Key
 			continue
 		}
@@ -348,9 +353,10 @@ const maxSlips = 1000
 
 // IssueSlips makes slips for a desk in a round and adds them to what was issued at
 // its unit. They are kept nowhere: whoever asked hands them out. The error is a
-// *survey.Error for a round or desk that cannot have any.
-func (s *Store) IssueSlips(ctx context.Context, round, desk string, n int, random io.Reader) ([]string, error) {
-	if err := s.mayIssue(round, desk, n); err != nil {
+// *survey.Error for a round or desk that cannot have any, also where the desk shows another
+// round today, or on the first day of one that is still to come.
+func (s *Store) IssueSlips(ctx context.Context, round, desk string, n int, now time.Time, random io.Reader) ([]string, error) {
+	if err := s.mayIssue(round, desk, n, now); err != nil {
 		return nil, err
 	}
 	slips := make([]string, n)
@@ -367,7 +373,7 @@ func (s *Store) IssueSlips(ctx context.Context, round, desk string, n int, rando
 			p = *known
 		}
 		p.Slips += n
-		_, err := s.PutDocumentsAt(ctx, survey.Documents{Populations: []survey.Population{p}}, view.Revision)
+		_, err := s.PutDocumentsAt(ctx, survey.Documents{Populations: []survey.Population{p}}, view.Revision, now)
 		if !errors.Is(err, ErrStale) || tries == 10 {
 			return slips, err
 		}
@@ -377,29 +383,43 @@ func (s *Store) IssueSlips(ctx context.Context, round, desk string, n int, rando
 	}
 }
 
-func (s *Store) mayIssue(round, desk string, n int) error {
+func (s *Store) mayIssue(round, desk string, n int, now time.Time) error {
 	view := s.View()
 	r, d := view.Rounds[round], view.Desks[desk]
 	var wrong []survey.FieldError
-	add := func(field string, code survey.Code) {
-		wrong = append(wrong, survey.FieldError{Field: field, Code: code})
+	add := func(field string, code survey.Code, detail string) {
+		wrong = append(wrong, survey.FieldError{Field: field, Code: code, Detail: detail})
 	}
+	day := survey.DateOf(now)
 	switch {
 	case r == nil:
-		add("round", survey.CodeRoundUnknown)
-	case r.Status == survey.StatusClosed:
-		add("round", survey.CodeRoundClosed)
+		add("round", survey.CodeRoundUnknown, "")
+	case r.Status == survey.StatusClosed, day > r.Last:
+		add("round", survey.CodeRoundClosed, "")
+	case r.Status == survey.StatusDraft:
+		add("round", survey.CodeRoundNotOpen, "a draft")
 	case !r.Takes(survey.DoorSlip):
-		add("round", survey.CodeSlipInvalid)
+		add("round", survey.CodeSlipInvalid, "it takes no slips")
 	}
 	switch {
 	case d == nil:
-		add("desk", survey.CodeDeskUnknown)
-	case r != nil && !r.Includes(d.Unit):
-		add("desk", survey.CodeRoundUnit)
+		add("desk", survey.CodeDeskUnknown, "")
+	case r == nil:
+	case !r.Includes(d.Unit):
+		add("desk", survey.CodeRoundUnit, "")
+	case !view.Serves(d, max(day, r.First)):
+		add("desk", survey.CodeDeskClosed, "")
+	case wrong != nil:
+	default:
+		day = max(day, r.First) // slips are printed before the round begins
+		if shown, _ := view.RoundAt(survey.ChannelQR, d.Unit, day); shown == nil {
+			add("round", survey.CodeRoundNotShown, "on "+string(day)+" the desk shows no round")
+		} else if shown.ID != round {
+			add("round", survey.CodeRoundNotShown, "on "+string(day)+" the desk shows "+shown.ID)
+		}
 	}
 	if n < 1 || n > maxSlips {
-		add("count", survey.CodeInvalid)
+		add("count", survey.CodeInvalid, "")
 	}
 	if wrong != nil {
 		return &survey.Error{Fields: wrong}

@@ -234,7 +234,17 @@ func TestSlips(t *testing.T) {
 				if _, err := s.PutDocuments(t.Context(), d); err != nil {
 					t.Fatal(err)
 				}
-				// The store does it by itself, when it sees that the round was closed.
+				// Who began before can still answer, and nobody by a slip that was used.
+				if err := s.SweepSlips(t.Context(), time.Now().Add(survey.Grace)); err != nil {
+					t.Fatal(err)
+				}
+				use(t, s, "the slip again, in a round that was just closed", slipResponse(3), "S1", Failed)
+				// The store does it by itself, when it sees that the round is over.
+				d.Rounds[0].Last = survey.DateOf(time.Now()).AddDays(-2)
+				d.Rounds[0].First = d.Rounds[0].Last
+				if _, err := s.PutDocuments(t.Context(), d); err != nil {
+					t.Fatal(err)
+				}
 				wait(t, "the key to be destroyed", func() bool {
 					docs, _, err := engine.List(t.Context(), setKeys)
 					pending, spent := marks(t, s)

@@ -34,8 +34,9 @@ type Store struct {
 
 	decisions decisionClock
 
-	refreshing chan struct{} // held by the one who reads documents again
-	accessRead time.Time     // when tokens and sign-outs were last read whatever their revision said; he guards it
+	refreshing chan struct{}   // held by the one who reads documents again
+	accessRead time.Time       // when tokens and sign-outs were last read whatever their revision said; he guards it
+	overlaps   map[string]bool // those of which the log was told; he guards it
 
 	loading   sync.Mutex // guards what follows
 	revisions map[string]int64
@@ -185,7 +186,23 @@ func (s *Store) Refresh(ctx context.Context) error {
 	}
 	s.revisions = revisions
 	s.view.Store(view)
+	if described {
+		s.warnOverlaps(view.Catalogue)
+	}
 	return nil
+}
+
+// warnOverlaps says which rounds are not shown somewhere because others are: an older
+// version let them in, or two servers did at once. Each pair is said once.
+func (s *Store) warnOverlaps(c *survey.Catalogue) {
+	said := map[string]bool{}
+	for _, o := range c.Overlaps() {
+		text := o.String()
+		if said[text] = true; !s.overlaps[text] {
+			s.log.Warn("two rounds are for the same door, which shows the one that began last; close one, or change its days or units", "shown", o.Shown.ID, "hidden", o.Hidden.ID, "overlap", text)
+		}
+	}
+	s.overlaps = said
 }
 
 func sameRevision(a, b Document) bool { return a.ID == b.ID && a.Revision == b.Revision }

@@ -86,11 +86,13 @@ func (s *Server) board(ctx context.Context, unit *survey.Unit) (*board, error) {
 	return b, nil
 }
 
-// boardRound is the round that a board is about: the one that takes answers now,
-// else the one that ended last. Nil without either.
+// boardRound is the round that a board is about: the one that its desks show now,
+// else its tablets, else the one that ended last. Nil without either.
 func boardRound(c *survey.Catalogue, unit string, now time.Time) *survey.Round {
-	if round, _ := c.RoundAt(unit, survey.DateOf(now)); round != nil {
-		return round
+	for _, door := range [...]survey.Channel{survey.ChannelQR, survey.ChannelKiosk} {
+		if round, _ := c.RoundAt(door, unit, survey.DateOf(now)); round != nil {
+			return round
+		}
 	}
 	var past []*survey.Round
 	for _, r := range c.Rounds {

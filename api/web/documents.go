@@ -50,7 +50,7 @@ func (s *Server) putDocuments(r *request) error {
 		return fail(codeTrailing)
 	}
 	revision := strings.Trim(strings.TrimPrefix(r.Get(fiber.HeaderIfMatch), "W/"), `"`)
-	result, err := s.store.PutDocumentsAt(r.context, docs, revision)
+	result, err := s.store.PutDocumentsAt(r.context, docs, revision, s.cfg.Now())
 	if err != nil {
 		return err
 	}

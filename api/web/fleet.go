@@ -27,8 +27,7 @@ const (
 )
 
 // stateLook is shown in place of fine where the tablet does well and staff should look at
-// something even so: it takes no answers where it stands, its answers stay out of the
-// headline, or its browser may clear them.
+// something even so: it takes no answers where it stands, or its browser may clear them.
 const stateLook = "look"
 
 // fleetStates are the states on the pages of tablets, worst first.
@@ -74,11 +73,10 @@ type tabletLine struct {
 	// tablet does not tell.
 	Clock, Battery, Storage string
 	ClockWrong, BatteryLow  bool
-	// Round warns of what the desk has for the tablet, "" where all is well: "none", no
-	// round now or soon, or "channel", the round RoundTitle with RoundChannel as its
-	// primary channel, whose headline leaves the tablet's answers out.
+	// Round warns that the desk has no round for the tablet, now or soon; "" where it has
+	// one: "none", or "codes" where its QR codes lead to the round RoundTitle, which is for
+	// them alone.
 	Round, RoundTitle string
-	RoundChannel      survey.Channel
 	// AppCurrent: it runs the program that the service has now.
 	AppCurrent bool
 }
@@ -199,12 +197,12 @@ func (s *Server) tabletLine(p *page, d DeviceStatus, now time.Time) tabletLine {
 		t.DeskName, t.Unit = p.In(desk.Name), p.In(s.unitName(desk.Unit))
 	}
 	t.Lost = p.ranges(d.Missing, rangesInLine)
-	if d.Revoked == nil {
-		switch round := s.roundAhead(d, now); {
-		case round == nil && d.Status.Problem != "closed": // by which the tablet says it itself
+	if d.Revoked == nil && len(kiosk.NewBundle(view.Catalogue, &kiosk.Device{Places: d.Places}, now).Rounds) == 0 {
+		switch round := roundOfCodes(view.Catalogue, d.Desk, survey.DateOf(now)); {
+		case round != nil:
+			t.Round, t.RoundTitle = "codes", p.In(round.Title)
+		case d.Status.Problem != "closed": // by which the tablet says it itself
 			t.Round = "none"
-		case round != nil && round.PrimaryChannel != "" && round.PrimaryChannel != survey.ChannelKiosk:
-			t.Round, t.RoundTitle, t.RoundChannel = "channel", p.In(round.Title), round.PrimaryChannel
 		}
 	}
 	if d.LastContact == nil {
@@ -234,16 +232,12 @@ func (s *Server) tabletLine(p *page, d DeviceStatus, now time.Time) tabletLine {
 	return t
 }
 
-// roundAhead is the round for which the tablet takes answers today, else the one that
-// comes first; nil where its survey has none.
-func (s *Server) roundAhead(d DeviceStatus, now time.Time) *survey.Round {
-	catalogue, today := s.store.View().Catalogue, survey.DateOf(now)
-	var ahead *survey.Round
-	for _, known := range kiosk.NewBundle(catalogue, &kiosk.Device{Places: d.Places}, now).Rounds {
-		r := catalogue.Rounds[known.ID]
-		if ahead == nil || r.First <= today && (ahead.First > today || r.First > ahead.First) || r.First > today && r.First < ahead.First {
-			ahead = r
-		}
+// roundOfCodes is the round to which the QR codes of a desk lead on a day, nil without one.
+func roundOfCodes(c *survey.Catalogue, id string, day survey.Date) *survey.Round {
+	desk := c.Desks[id]
+	if desk == nil || !c.Serves(desk, day) {
+		return nil
 	}
-	return ahead
+	round, _ := c.RoundAt(survey.ChannelQR, desk.Unit, day)
+	return round
 }

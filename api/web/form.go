@@ -178,13 +178,32 @@ func (s *Server) formOf(r *request) (*survey.Desk, *survey.Round, *survey.Instru
 	}
 	now := s.cfg.Now()
 	catalogue := s.store.View().Catalogue
-	if u := catalogue.Units[desk.Unit]; !desk.ExistsAt(now) || u == nil || !u.ExistsOn(survey.DateOf(now)) {
+	if !catalogue.Serves(desk, survey.DateOf(now)) {
 		return nil, nil, nil, fail(survey.CodeDeskClosed)
 	}
-	round, why := catalogue.RoundAt(desk.Unit, survey.DateOf(now))
+	round, why := catalogue.RoundAt(survey.ChannelQR, desk.Unit, survey.DateOf(now))
 	if round == nil {
 		return nil, nil, nil, fail(why)
 	}
+	return roundForm(catalogue, desk, round)
+}
+
+// formAgainOf is formOf for a form that comes back: of its own round, as long as that takes
+// it.
+func (s *Server) formAgainOf(r *request, t *typed) (*survey.Desk, *survey.Round, *survey.Instrument, error) {
+	desk, err := s.pathDesk(r)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	catalogue := s.store.View().Catalogue
+	made, _ := s.formMade(t.id, t.stamp)
+	if round := catalogue.Rounds[t.round]; round != nil && catalogue.Takes(round, desk, made, s.cfg.Now()) {
+		return roundForm(catalogue, desk, round)
+	}
+	return s.formOf(r)
+}
+
+func roundForm(catalogue *survey.Catalogue, desk *survey.Desk, round *survey.Round) (*survey.Desk, *survey.Round, *survey.Instrument, error) {
 	in := catalogue.Instruments[survey.InstrumentKey(round.Instrument, round.Version)]
 	if in == nil {
 		return nil, nil, nil, fail(survey.CodeVersion)
@@ -260,6 +279,10 @@ func (s *Server) postForm(r *request) error {
 	t := readForm(r.Request().PostArgs())
 	sub := t.submission(desk.ID, s.formLanguage(r, t))
 	from := survey.Origin{Channel: survey.ChannelQR, Door: survey.DoorOpen}
+	made, genuine := s.formMade(t.id, t.stamp)
+	if genuine {
+		from.Begun = made
+	}
 	var lately bool
 	if sub.Seconds, lately = s.formOpen(t); !lately {
 		from.Flags |= survey.FlagUnstamped
@@ -370,7 +393,7 @@ func (t *typed) submission(desk, lang string) survey.Submission {
 // formAgain shows the form once more with everything that was typed. It keeps its
 // id, but for another answer that was stored under that, and an id that is none.
 func (s *Server) formAgain(r *request, t *typed, wrong []survey.FieldError, status int) error {
-	desk, round, in, err := s.formOf(r)
+	desk, round, in, err := s.formAgainOf(r, t)
 	if err != nil {
 		return err
 	}

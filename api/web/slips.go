@@ -36,7 +36,7 @@ func (s *Server) postSlips(r *request) error {
 		return err
 	}
 	order.Desk = s.deskCode(order.Desk)
-	codes, err := s.store.IssueSlips(r.context, r.Params("round"), order.Desk, order.Count, s.cfg.Random)
+	codes, err := s.store.IssueSlips(r.context, r.Params("round"), order.Desk, order.Count, s.cfg.Now(), s.cfg.Random)
 	if err != nil {
 		return err
 	}
