@@ -30,13 +30,19 @@ func seedOpenRound(t *testing.T, data string) (token, desk string) {
 // seedOpenRoundAt is seedOpenRound for a store that flags name.
 func seedOpenRoundAt(t *testing.T, at ...string) (token, desk string) {
 	t.Helper()
+	return seedRound(t, survey.DoorsOpen, at...)
+}
+
+// seedRound is seedOpenRoundAt with other doors.
+func seedRound(t *testing.T, doors string, at ...string) (token, desk string) {
+	t.Helper()
 	d, err := seeds.Province()
 	if err != nil {
 		t.Fatal(err)
 	}
 	today := survey.DateOf(time.Now())
 	d.Rounds = []survey.Round{{ID: "now", Title: survey.Text{"vi": "Đợt này", "en": "Now"}, Instrument: seeds.Sipas2640, Version: 1,
-		Design: survey.DesignVisitors, Form: "full", Status: survey.StatusOpen, First: today.AddDays(-30), Last: today.AddDays(30), Target: 80}}
+		Design: survey.DesignVisitors, Form: "full", Doors: doors, Status: survey.StatusOpen, First: today.AddDays(-30), Last: today.AddDays(30), Target: 80}}
 	desk = d.Desks[0].ID
 	raw, err := json.Marshal(d)
 	if err != nil {

@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,26 +13,13 @@ import (
 	"testing"
 	"time"
 
-	"sipas/seeds"
 	"sipas/survey"
 )
 
 // seedSlipRound is seedOpenRound with a round that takes slips and nothing else.
 func seedSlipRound(t *testing.T, data string) (token, desk string) {
 	t.Helper()
-	token, desk = seedOpenRound(t, data)
-	today := survey.DateOf(time.Now())
-	raw, err := json.Marshal(survey.Documents{Rounds: []survey.Round{{ID: "now", Title: survey.Text{"vi": "Đợt này", "en": "Now"}, Instrument: seeds.Sipas2640, Version: 1,
-		Design: survey.DesignVisitors, Form: "full", Doors: survey.DoorsSlip, Status: survey.StatusOpen, First: today.AddDays(-30), Last: today.AddDays(30), Target: 80}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "round.json")
-	if err := os.WriteFile(file, raw, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	mustSipas(t, "seed", "--file", file, "--data", data)
-	return token, desk
+	return seedRound(t, survey.DoorsSlip, "--data", data)
 }
 
 // codes reads what the command prints.

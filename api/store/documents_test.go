@@ -15,7 +15,9 @@ func TestPutDocuments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	put := func(d survey.Documents, at string) (PutResult, error) { return st.PutDocumentsAt(t.Context(), d, at, time.Now()) }
+	put := func(d survey.Documents, at string) (PutResult, error) {
+		return st.PutDocumentsAt(t.Context(), d, at, time.Now())
+	}
 	first, err := put(docs, "")
 	if err != nil || first.Added == 0 || first.Changed != 0 {
 		t.Fatalf("first: %+v, %v", first, err)

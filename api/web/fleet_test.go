@@ -584,8 +584,8 @@ func TestFleetTablet(t *testing.T) {
 	}
 }
 
-// TestFleetRounds: staff are told of a tablet where no round takes its answers, or where
-// the headline leaves them out.
+// TestFleetRounds: staff are told of a tablet for which its desk has no round, and of the
+// round that only QR codes lead to.
 func TestFleetRounds(t *testing.T) {
 	const qr, tablets = survey.ChannelQR, survey.ChannelKiosk
 	type rounds = []survey.Round // the open one of u1, the closed one of u2, the one of u3 that comes in 38 days
@@ -598,21 +598,24 @@ func TestFleetRounds(t *testing.T) {
 	for _, c := range []struct {
 		name       string
 		edit       func(rounds) rounds
-		q1, c1, n1 string // "" without a warning, else "none" or the round that leaves answers out
+		q1, c1, n1 string // "" without a warning, else "none" or the round of QR codes alone
 	}{
 		{"channels pooled", func(l rounds) rounds { return l }, "", "none", ""},
 		{"of tablets", func(l rounds) rounds { l[0].PrimaryChannel, l[2].PrimaryChannel = tablets, tablets; return l }, "", "none", ""},
-		{"of phones", func(l rounds) rounds { l[0].PrimaryChannel, l[2].PrimaryChannel = qr, qr; return l }, testRound, "none", "r-coming"},
-		{"tablets last", func(l rounds) rounds { l[0].PrimaryChannel = qr; return another(l, "a", "2026-11-02", tablets) }, "", "none", ""},
-		{"phones last", func(l rounds) rounds { l[0].PrimaryChannel = tablets; return another(l, "a", today, qr) }, "a", "none", ""},
-		{"phones next", func(l rounds) rounds { return another(l, "a", today.AddDays(1), qr) }, "", "none", ""},
-		{"phones next, after tablets", func(l rounds) rounds {
-			l[0].Last, l[0].PrimaryChannel = today.AddDays(-1), tablets
-			return another(another(l, "a", today.AddDays(3), tablets), "b", today.AddDays(2), qr)
-		}, "b", "none", ""},
+		{"of phones", func(l rounds) rounds { l[0].PrimaryChannel, l[2].PrimaryChannel = qr, qr; return l }, testRound, "none", "none"},
+		{"of paper", func(l rounds) rounds { l[0].PrimaryChannel = survey.ChannelPaper; return l }, "none", "none", ""},
+		{"tablets beside phones", func(l rounds) rounds { l[0].PrimaryChannel = qr; return another(l, "a", "2026-11-02", tablets) }, "", "none", ""},
+		{"phones beside tablets", func(l rounds) rounds { l[0].PrimaryChannel = tablets; return another(l, "a", today, qr) }, "", "none", ""},
+		{"phones next", func(l rounds) rounds { l[0].Last = today; return another(l, "a", today.AddDays(1), qr) }, "", "none", ""},
+		{"phones now, tablets soon", func(l rounds) rounds { l[0].PrimaryChannel = qr; return another(l, "a", today.AddDays(3), tablets) }, "", "none", ""},
 		{"in 60 days", func(l rounds) rounds { l[2].First = today.AddDays(60); return l }, "", "none", ""},
 		{"in 61 days", func(l rounds) rounds { l[2].First = today.AddDays(61); return l }, "", "none", "none"},
-		{"slips alone", func(l rounds) rounds { l[0].Doors = survey.DoorsSlip; return l }, "none", "none", ""},
+		{"slips alone", func(l rounds) rounds { l[0].Doors = survey.DoorsSlip; return l }, testRound, "none", ""},
+		{"slips beside tablets", func(l rounds) rounds {
+			l = another(l, "a", today, tablets)
+			l[0].Doors = survey.DoorsSlip
+			return l
+		}, "", "none", ""},
 		{"a draft", func(l rounds) rounds { l[0].Status = survey.StatusDraft; return l }, "none", "none", ""},
 	} {
 		docs := testDocuments(t)
@@ -642,16 +645,13 @@ func TestFleetRounds(t *testing.T) {
 			switch want {
 			case "":
 			case "none":
-				says, why = "Quầy không có đợt khảo sát nào trong 60 ngày tới", "Nhờ người quản trị kiểm tra"
+				says, why = "Quầy không có đợt khảo sát nào cho máy tính bảng trong 60 ngày tới", "Nhờ người quản trị kiểm tra"
 			default:
-				says, why = "Đợt “Đợt "+want+"” không tính phiếu của máy vào kết quả chính", "Hình thức chính của đợt là “Mã QR”."
-				if want != testRound && want != "r-coming" { // a copy
-					says = "Đợt “Đợt " + testRound + "” không tính phiếu của máy vào kết quả chính"
-				}
+				says, why = "Đợt “Đợt "+want+"” chỉ dành cho mã QR; quầy chưa có đợt cho máy tính bảng", "hai đợt có thể chạy cùng lúc"
 			}
 			page := plain(s.get("/fleet/" + ids[tablet]).body)
 			if want == "" {
-				for _, text := range []string{"trong 60 ngày tới", "không tính phiếu của máy"} {
+				for _, text := range []string{"trong 60 ngày tới", "chỉ dành cho mã QR"} {
 					if strings.Contains(lines[tablet], text) || strings.Contains(page, text) {
 						t.Errorf("%s: a warning at %s: %s", c.name, tablet, lines[tablet])
 					}
