@@ -232,11 +232,7 @@ func TestReportWhileLoading(t *testing.T) {
 		}
 	}
 	// A change of what the columns are made of makes them anew.
-	round := *st.View().Rounds[seeds.DemoRound]
-	round.MinAnswered = 1
-	if _, err := st.PutDocuments(t.Context(), survey.Documents{Rounds: []survey.Round{round}}); err != nil {
-		t.Fatal(err)
-	}
+	changeRound(t, a, func(r *survey.Round) { r.MinAnswered = 1 })
 	for {
 		r, err := a.Report(t.Context(), q)
 		if errors.As(err, &loading) {

@@ -10,12 +10,13 @@ import (
 	"sipas/survey"
 )
 
-// changeRound stores a changed copy of the demonstration's round.
+// changeRound stores a changed copy of the demonstration's round, as could be done before
+// it opened.
 func changeRound(t *testing.T, a *Analysis, change func(*survey.Round)) {
 	t.Helper()
 	round := *a.store.View().Rounds[seeds.DemoRound]
 	change(&round)
-	if _, err := a.store.PutDocuments(t.Context(), survey.Documents{Rounds: []survey.Round{round}}); err != nil {
+	if _, err := a.store.PutDocumentsAt(t.Context(), survey.Documents{Rounds: []survey.Round{round}}, "", round.First.AddDays(-1).Start()); err != nil {
 		t.Fatal(err)
 	}
 }

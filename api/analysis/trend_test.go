@@ -117,7 +117,7 @@ func TestParseTrendRefuses(t *testing.T) {
 	st := openStore(t, t.TempDir())
 	fill(t, st, func(p *seeds.Params) { p.Answers = 10 })
 	round := *st.View().Rounds[seeds.DemoRound]
-	round.ID, round.First, round.Last = "overlaps", round.Last, round.Last.AddDays(20)
+	round.ID, round.Status, round.First, round.Last = "overlaps", survey.StatusClosed, round.Last, round.Last.AddDays(20)
 	if _, err := st.PutDocuments(t.Context(), survey.Documents{Rounds: []survey.Round{round}}); err != nil {
 		t.Fatal(err)
 	}
