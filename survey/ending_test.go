@@ -112,7 +112,7 @@ func TestTabletInASlipRound(t *testing.T) {
 		"a phone":            {Origin{Channel: ChannelQR, Door: DoorOpen}, "slip slip_required"},
 		"a slip":             {Origin{Channel: ChannelQR, Door: DoorSlip}, ""},
 		"paper":              {Origin{Channel: ChannelPaper, Door: DoorStaff, Answered: at}, ""},
-		"an exported answer": {Origin{Channel: ChannelKiosk, Door: DoorOpen, Answered: at, Unit: "u1"}, ""},
+		"an exported answer": {Origin{Channel: ChannelKiosk, Door: DoorOpen, Answered: at, Restored: true, Unit: "u1"}, ""},
 	} {
 		if _, err := Accept(c, goodSubmission(t), test.from, noon); fields(err) != test.want {
 			t.Errorf("%s: %q, want %q", name, fields(err), test.want)

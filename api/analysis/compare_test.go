@@ -251,7 +251,9 @@ func TestParseComparisonRefuses(t *testing.T) {
 	}
 	vary("drawn", func(r *survey.Round) { r.Design = survey.DesignDrawn })
 	vary("paper", func(r *survey.Round) { r.PrimaryChannel = survey.ChannelPaper })
-	vary("overlaps", func(r *survey.Round) { r.Status, r.First, r.Last = survey.StatusClosed, round.Last, round.Last.AddDays(10) })
+	vary("overlaps", func(r *survey.Round) {
+		r.Status, r.First, r.Last = survey.StatusClosed, round.Last, round.Last.AddDays(10)
+	})
 	vary("other", func(r *survey.Round) {
 		for _, key := range slices.Sorted(maps.Keys(st.View().Instruments)) {
 			if in := st.View().Instruments[key]; in.ID != round.Instrument {
