@@ -26,6 +26,7 @@ type exports struct {
 	t         *testing.T
 	from      []string          // flags of the store they come from
 	documents string            // file
+	all       survey.Documents  // what is in it
 	files     map[string]string // by round
 	answers   int
 }
@@ -46,13 +47,10 @@ func exportUpgrade(t *testing.T) *exports {
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw, err := json.Marshal(documents)
-	if err == nil {
-		err = os.WriteFile(x.documents, raw, 0o600)
+	for i := range documents.Populations {
+		documents.Populations[i].Stages = nil // they come back with the rows
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	x.put(documents)
 	for _, round := range documents.Rounds {
 		x.files[round.ID] = filepath.Join(t.TempDir(), round.ID+".csv")
 		mustSipas(t, append([]string{"export", "--round", round.ID, "--out", x.files[round.ID]}, x.from...)...)
@@ -67,6 +65,19 @@ func (x *exports) in(t *testing.T) *exports {
 	own := *x
 	own.t, own.upgrade = t, readUpgrade(t)
 	return &own
+}
+
+// put writes the documents that an empty store gets.
+func (x *exports) put(documents survey.Documents) {
+	x.t.Helper()
+	x.all = documents
+	raw, err := json.Marshal(documents)
+	if err == nil {
+		err = os.WriteFile(x.documents, raw, 0o600)
+	}
+	if err != nil {
+		x.t.Fatal(err)
+	}
 }
 
 // rows reads an export, header first.
@@ -408,6 +419,57 @@ func TestImportRestoreTogether(t *testing.T) {
 	wg.Wait()
 	if stored != x.answers || seen != 4*x.answers {
 		t.Errorf("%d of %d answers were stored, %d outcomes", stored, x.answers, seen)
+	}
+}
+
+// TestImportRestoreLater: an export is restored after the documents have changed: the
+// round is closed and has another version with one item more, the desks have moved to
+// another unit. Answers are as they were. One that stands twice in the file is stored
+// once.
+func TestImportRestoreLater(t *testing.T) {
+	t.Parallel()
+	x := exportUpgrade(t)
+	const round = "r-qr"
+	later := x.all
+	later.Rounds, later.Desks, later.Instruments = slices.Clone(later.Rounds), slices.Clone(later.Desks), slices.Clone(later.Instruments)
+	later.Units = append(slices.Clone(later.Units), survey.Unit{ID: "later", Name: survey.Text{"vi": "Mới", "en": "New"}, Type: later.Units[0].Type})
+	for i := range later.Desks {
+		later.Desks[i].Unit = "later"
+	}
+	at := slices.IndexFunc(later.Rounds, func(r survey.Round) bool { return r.ID == round })
+	later.Rounds[at].Version, later.Rounds[at].Status, later.Rounds[at].Units = 2, survey.StatusClosed, nil
+	next := later.Instruments[slices.IndexFunc(later.Instruments, func(in survey.Instrument) bool { return in.ID == later.Rounds[at].Instrument })]
+	next.Version, next.Modules, next.Factors = 2, nil, slices.Clone(next.Factors)
+	next.Factors[0].Items = append(slices.Clone(next.Factors[0].Items), survey.Item{ID: "c99", Text: survey.Text{"vi": "Mới", "en": "New"}})
+	later.Instruments = append(later.Instruments, next)
+	x.put(later)
+	_, where, _ := x.empty(false)
+	rows := x.rows(round)
+	var text bytes.Buffer
+	if err := csv.NewWriter(&text).WriteAll(append(slices.Clone(rows), rows[1], rows[2])); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "twice.csv")
+	if err := os.WriteFile(file, text.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out := mustSipas(t, append([]string{"import", "--round", round, "--restore", file}, where...)...)
+	if want := fmt.Sprintf("stored %d, duplicate 2, withdrawn 0, rejected 0", len(rows)-1); !strings.Contains(out, want) {
+		t.Fatalf("%s, want %s", out, want)
+	}
+	x.files[round] = filepath.Join(t.TempDir(), "again.csv")
+	mustSipas(t, append([]string{"export", "--round", round, "--out", x.files[round]}, where...)...)
+	again := x.rows(round)
+	for i, row := range rows[1:] {
+		for j, column := range rows[0] {
+			k := slices.Index(again[0], column)
+			if got := again[i+1][k]; got != row[j] && column != "proof" {
+				t.Errorf("row %d, %s: %q, want %q", i, column, got, row[j])
+			}
+		}
+	}
+	if !slices.Contains(again[0], "c99") {
+		t.Error("the round has no new version")
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 
 // mappingCatalogue has a visitors round and a drawn round of an instrument
 // with two versions; the second has one item more.
-func mappingCatalogue(t *testing.T) *Catalogue {
+func mappingCatalogue(t testing.TB) *Catalogue {
 	t.Helper()
 	text := func(s string) Text { return Text{"vi": s, "en": s} }
 	instrument := func(version int, items ...string) Instrument {
