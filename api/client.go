@@ -31,10 +31,11 @@ func newClient(f serviceFlags, say io.Writer) (*client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the address of the service (--url, SIPAS_URL) cannot work: %w", err)
 	}
-	if f.AccessToken == "" {
-		return nil, errors.New("--url needs --token (or SIPAS_TOKEN)")
+	token, err := f.token(say)
+	if err != nil {
+		return nil, err
 	}
-	return &client{base: base, token: f.AccessToken, http: &http.Client{Timeout: 3 * time.Minute}, say: say}, nil
+	return &client{base: base, token: token, http: &http.Client{Timeout: 3 * time.Minute}, say: say}, nil
 }
 
 // serviceError is what the service answered in place of a result.
@@ -47,6 +48,7 @@ type serviceError struct {
 		Field   string `json:"field"`
 		Code    string `json:"code"`
 		Message string `json:"message"`
+		Detail  string `json:"detail"`
 	} `json:"fields"`
 }
 
@@ -59,6 +61,9 @@ func (e *serviceError) Error() string {
 	}
 	for _, f := range e.Fields {
 		fmt.Fprintf(&b, "\n  %s: %s (%s)", f.Field, f.Message, f.Code)
+		if f.Detail != "" {
+			fmt.Fprintf(&b, ": %s", f.Detail)
+		}
 	}
 	return b.String()
 }

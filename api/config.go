@@ -31,7 +31,8 @@ type storeFlags struct {
 // serviceFlags reach a running service, for commands that work through it.
 type serviceFlags struct {
 	URL         string `name:"url" env:"SIPAS_URL" help:"Work through the service at this address instead of opening the store."`
-	AccessToken string `name:"token" env:"SIPAS_TOKEN" help:"Access token for --url."`
+	TokenFile   string `name:"token-file" env:"SIPAS_TOKEN_FILE" placeholder:"FILE" help:"File with the access token for --url, readable by its owner alone. Without a token a terminal is asked for one."`
+	AccessToken string `name:"token" env:"SIPAS_TOKEN" help:"Access token for --url, in the variable; given as a flag, others see it in the list of processes."`
 }
 
 // open opens the store for a command, whose name is told to others who want the
@@ -150,7 +151,7 @@ func (f *storeFlags) secret() (store.Secret, error) {
 func explainHeld(err error) error {
 	var held *store.HeldError
 	if errors.As(err, &held) && held.URL != "" {
-		return fmt.Errorf("%w\n(report, import, export, seed, desks, backup, restore and verify take --url %s and --token)", err, held.URL)
+		return fmt.Errorf("%w\n(report, import, export, seed, desks, token, backup, restore and verify take --url %s and an access token)", err, held.URL)
 	}
 	return err
 }

@@ -101,6 +101,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 		fmt.Fprintln(stderr, "sipas: see sipas --help")
 		return 2
 	}
+	warnOfSecrets(stderr, command)
 	err = command.Run(&terminal{ctx: ctx, stdout: stdout, stderr: stderr}, parser.Model)
 	switch {
 	case err == nil:
@@ -109,6 +110,25 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 		fmt.Fprintln(stderr, "sipas:", store.Redact(err.Error()))
 	}
 	return 1
+}
+
+// warnOfSecrets says which secrets were written on the command line, where whoever
+// lists the processes of this machine reads them.
+func warnOfSecrets(w io.Writer, command *kong.Context) {
+	for _, part := range command.Path {
+		if part.Flag == nil || len(part.Flag.Envs) == 0 {
+			continue
+		}
+		value := fmt.Sprint(part.Flag.Target.Interface())
+		if redact(part.Flag.Name, value) == value || value == "" {
+			continue
+		}
+		fmt.Fprintf(w, "sipas: warning: others on this machine can read --%s in the list of processes: set %s", part.Flag.Name, part.Flag.Envs[0])
+		if part.Flag.Name == "token" {
+			fmt.Fprint(w, ", or SIPAS_TOKEN_FILE to a file that you alone can read")
+		}
+		fmt.Fprintln(w)
+	}
 }
 
 // version is the version of this build: the module's when it was installed as

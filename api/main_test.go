@@ -166,7 +166,7 @@ func TestCommandLine(t *testing.T) {
 		"version":                  {[]string{"version"}, 0, "sipas "},
 		"report without a store":   {[]string{"report", "--round", "x", "--data", filepath.Join(t.TempDir(), "none")}, 1, "there is no store at"},
 		"report without a round":   {[]string{"report"}, 2, "missing flags: --round"},
-		"url without a token":      {[]string{"report", "--round", "x", "--url", "http://127.0.0.1:1"}, 1, "needs --token"},
+		"url without a token":      {[]string{"report", "--round", "x", "--url", "http://127.0.0.1:1"}, 1, "needs an access token"},
 		"url that is none":         {[]string{"report", "--round", "x", "--url", "nonsense", "--token", "t"}, 1, "begins with https://"},
 		"service that is not":      {[]string{"report", "--round", "x", "--url", "http://127.0.0.1:1", "--token", "t"}, 1, "reach the service"},
 		"mongodb misspelt":         {[]string{"report", "--round", "x", "--data", t.TempDir(), "--mongodb-uri", "mongo://u:p4ss@h/sipas"}, 1, `"mongo://u:xxxxx@h/sipas" is no address of a MongoDB`},

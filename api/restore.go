@@ -50,7 +50,7 @@ func (c *restoreCommand) Run(t *terminal) error {
 	fmt.Fprintf(t.stdout, "answers: %d stored, %d there before, %d withdrawn, %d in conflict\n", r.Stored, r.Duplicate, r.Withdrawn, r.Conflict)
 	fmt.Fprintf(t.stdout, "staff documents: %d added, %d there before, %d of them other than in the backup\n", summary.Added, summary.Present, summary.Differing)
 	if len(summary.Tokens) > 0 {
-		fmt.Fprintf(t.stdout, "access tokens that came back; revoke again those that were revoked since the backup (sipas token revoke --name …):\n  %s\n", strings.Join(summary.Tokens, "\n  "))
+		fmt.Fprintf(t.stdout, "access tokens that came back; revoke again those that were revoked since the backup (sipas token list, sipas token revoke --name …):\n  %s\n", strings.Join(summary.Tokens, "\n  "))
 	}
 	if len(summary.Devices) > 0 {
 		fmt.Fprintf(t.stdout, "tablets that came back; revoke again those that were revoked since the backup (sipas device revoke ID):\n  %s\n", strings.Join(summary.Devices, "\n  "))

@@ -80,6 +80,9 @@ func (c *serveCommand) Run(t *terminal) error {
 	if len(st.View().Tokens()) == 0 {
 		log.Warn("nobody can sign in yet: " + c.tokenHint())
 	}
+	if names := st.View().Unlimited(); len(names) > 0 {
+		log.Warn("tokens from before tokens expired are taken for ever: make new ones in their place and revoke these (sipas token)", "tokens", names)
+	}
 	if c.PublicURL == "" {
 		log.Warn("QR codes carry the listening address, which other machines cannot open: set SIPAS_PUBLIC_URL before printing any", "public", public)
 	}
@@ -93,7 +96,7 @@ func (c *serveCommand) tokenHint() string {
 	if isMongoDB(c.location()) {
 		return "run `sipas token create` with the same SIPAS_MONGODB_URI and SIPAS_SECRET; the service need not be stopped"
 	}
-	return "stop the service, run `sipas token create`, start it again"
+	return "stop the service, run `sipas token create` with the right tokens among others, start it again; from then on tokens are made through it"
 }
 
 // listen takes the address before anything else is started, so that a taken

@@ -83,7 +83,7 @@ func TestAccessAlone(t *testing.T) {
 		t.Fatalf("documents that do not hold together were taken: %v", err)
 	}
 	view := st.View()
-	if _, known := view.Token(token); known || !view.SignedOut("b") {
+	if _, known := view.Token(token, now); known || !view.SignedOut("b") {
 		t.Errorf("token known %v, signed out %v", known, view.SignedOut("b"))
 	}
 	if view.Catalogue != before.Catalogue || view.Revision != before.Revision {

@@ -65,11 +65,11 @@ func TestRevocationUnseen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := s.View().Token(token); !ok {
+	if _, ok := s.View().Token(token, time.Now()); !ok {
 		t.Fatal("the test revokes nothing")
 	}
 	reread()
-	if _, ok := s.View().Token(token); ok {
+	if _, ok := s.View().Token(token, time.Now()); ok {
 		t.Error("a revoked token is still taken")
 	}
 }

@@ -71,7 +71,7 @@ func (s *Server) bearerToken(h *fasthttp.RequestHeader) (*store.Token, error) {
 	if !strings.EqualFold(scheme, "Bearer") {
 		return nil, fail(codeTokenUnknown)
 	}
-	token, ok := s.store.View().Token(strings.TrimSpace(text))
+	token, ok := s.store.View().Token(strings.TrimSpace(text), s.cfg.Now())
 	if !ok {
 		return nil, fail(codeTokenUnknown)
 	}

@@ -55,6 +55,8 @@ const (
 	codeExport          survey.Code = "export_invalid"
 	codeRevoked         survey.Code = "device_revoked"
 	codeForeignForm     survey.Code = "form_foreign"
+	codeRightsExceeded  survey.Code = "rights_exceeded"
+	codeTokenExists     survey.Code = "token_exists"
 )
 
 // statuses is the one map from error code to HTTP status. Codes of fields do
@@ -62,11 +64,11 @@ const (
 var statuses = map[survey.Code]int{
 	codeBadRequest: 400, codeEmptyBody: 400, codeMalformedJSON: 400, codeTrailing: 400, codeRepeatedKey: 400, codeBodyUTF8: 400,
 	codeTokenRequired: 401, codeTokenUnknown: 401, codeTicketInvalid: 401, codeSignInRequired: 401,
-	codeRightMissing: 403, codeRevoked: 403, codeForeignForm: 403,
+	codeRightMissing: 403, codeRightsExceeded: 403, codeRevoked: 403, codeForeignForm: 403,
 	codeNotFound: 404, codePairing: 404, survey.CodeDeskUnknown: 404, survey.CodeRoundUnknown: 404,
 	codeMethod:  405,
 	codeTimeout: 408,
-	codeStale:   409, codeNotEmpty: 409, codeUnfinished: 409, codeVerifying: 409,
+	codeStale:   409, codeTokenExists: 409, codeNotEmpty: 409, codeUnfinished: 409, codeVerifying: 409,
 	codeTooLarge: 413, codeTooMany: 413,
 	codeContentType: 415,
 	codeInvalid:     422, codeBackupInvalid: 422, codeBackupForeign: 422, codeBackupNewer: 422, codeBatch: 422, codeExport: 422,
@@ -85,7 +87,8 @@ type failure struct {
 	fields []survey.FieldError
 	// detail is a technical addition to the sentence for the code.
 	detail string
-	// needed and held are rights, with the code right_missing: one of needed would do.
+	// needed and held are rights, with the code right_missing: one of needed would do; and
+	// with rights_exceeded: all of needed would.
 	needed, held []store.Right
 	// cause is for the log alone.
 	cause error
@@ -256,7 +259,7 @@ func (s *Server) detail(lang string, f *failure) string {
 	if f.needed == nil {
 		return f.detail
 	}
-	return s.texts.say(lang, "error.right_missing.detail", listed(f.needed), listed(f.held))
+	return s.texts.say(lang, "error."+string(f.code)+".detail", listed(f.needed), listed(f.held))
 }
 
 // listed is "full, report".

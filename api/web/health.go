@@ -56,6 +56,9 @@ func (s *Server) ready(r *request) error {
 	}
 	if s.asksAsStaff(r) {
 		state.Warnings = s.proxyWarnings()
+		if len(s.store.View().Unlimited()) > 0 {
+			state.Warnings = append(state.Warnings, "tokens_without_expiry")
+		}
 	} else {
 		connections.Open = 0
 	}

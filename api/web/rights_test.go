@@ -210,7 +210,7 @@ func TestSignIn(t *testing.T) {
 	// A ticket is no session, a session no ticket, and neither lives for ever.
 	ticket := link.Query().Get("t")
 	session := strings.TrimPrefix(strings.SplitN(cookie, ";", 2)[0], "__Host-sipas=")
-	known, _ := e.store.View().Token(token)
+	known, _ := e.store.View().Token(token, testNow())
 	changed := []byte(ticket)
 	changed[10] ^= 1
 	for name, c := range map[string]call{

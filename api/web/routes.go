@@ -175,6 +175,9 @@ func (s *Server) table() []route {
 		{method: post, path: "/api/v1/restore", access: bearer, rights: rights{store.RightRestore}, timeout: bulk, body: restoreBody, accepts: typeText, handler: s.postRestore},
 		{method: post, path: "/api/v1/restore/responses", access: bearer, rights: rights{store.RightRestore}, timeout: bulk, body: batchBody, accepts: typeJSON, handler: s.postRestoredRows},
 		{method: get, path: "/api/v1/status", access: bearer, rights: rights{store.RightStaff, store.RightFull}, timeout: slow, handler: s.status},
+		{method: get, path: "/api/v1/tokens", access: bearer, rights: rights{store.RightTokens}, timeout: quick, handler: s.listTokens},
+		{method: post, path: "/api/v1/tokens", access: bearer, rights: rights{store.RightTokens}, timeout: quick, body: smallBody, accepts: typeJSON, handler: s.postToken},
+		{method: post, path: "/api/v1/tokens/revoke", access: bearer, rights: rights{store.RightTokens}, timeout: quick, body: smallBody, accepts: typeJSON, handler: s.revokeToken},
 		{method: get, path: "/api/v1/verify", access: bearer, rights: rights{store.RightStaff}, timeout: thorough, handler: s.verify},
 	}
 	for i := range all {

@@ -81,7 +81,7 @@ func openPass(key []byte, text string, now time.Time) (pass, bool) {
 // and leads to a path of this service, until ttl is over. The link does not
 // contain the token. It is "" for a token that the store does not know.
 func (s *Server) SignInURL(token, path string, ttl time.Duration) string {
-	known, ok := s.store.View().Token(token)
+	known, ok := s.store.View().Token(token, s.cfg.Now())
 	if !ok {
 		return ""
 	}
@@ -123,7 +123,7 @@ func (s *Server) sessionToken(cookie string) (sessionID, store.Token, bool) {
 	if !ok || view.SignedOut(p.id.hash()) {
 		return sessionID{}, store.Token{}, false
 	}
-	token, ok := view.TokenByHash(p.token)
+	token, ok := view.TokenByHash(p.token, s.cfg.Now())
 	return p.id, token, ok
 }
 
@@ -192,7 +192,7 @@ func (s *Server) showSignIn(r *request) error {
 	if !ok {
 		return fail(codeTicketInvalid)
 	}
-	token, ok := s.store.View().TokenByHash(p.token)
+	token, ok := s.store.View().TokenByHash(p.token, s.cfg.Now())
 	if !ok {
 		return fail(codeTicketInvalid)
 	}
@@ -202,7 +202,7 @@ func (s *Server) showSignIn(r *request) error {
 // signIn takes a pasted token.
 func (s *Server) signIn(r *request) error {
 	form := r.Request().PostArgs()
-	token, ok := s.store.View().Token(strings.TrimSpace(string(form.Peek("token"))))
+	token, ok := s.store.View().Token(strings.TrimSpace(string(form.Peek("token"))), s.cfg.Now())
 	if !ok {
 		return s.signInPage(r, statuses[codeTokenUnknown], codeTokenUnknown)
 	}
