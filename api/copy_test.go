@@ -22,6 +22,7 @@ import (
 // which some are withdrawn and some put aside.
 func seedAnswers(t *testing.T, folder string, answers int) {
 	t.Helper()
+	var gone []survey.ID
 	withStore(t, folder, func(st *store.Store) {
 		term := &terminal{ctx: t.Context(), stdout: &bytes.Buffer{}, stderr: &bytes.Buffer{}}
 		if _, err := seedDemo(term, st, answers); err != nil {
@@ -34,9 +35,7 @@ func seedAnswers(t *testing.T, folder string, answers int) {
 		for i, r := range records[:60] {
 			switch {
 			case i%3 == 0:
-				if err := st.Withdraw(t.Context(), st.Receipt(r.ID())); err != nil {
-					t.Fatal(err)
-				}
+				gone = append(gone, r.ID())
 			case i%3 == 1:
 				e := store.Exclusion{ID: r.ID(), Response: r.ID(), Excluded: true, Reason: "a test", Author: "An", At: now()}
 				if _, err := st.Exclude(t.Context(), e); err != nil {
@@ -45,6 +44,24 @@ func seedAnswers(t *testing.T, folder string, answers int) {
 			}
 		}
 	})
+	erase(t, folder, gone...)
+}
+
+// erase withdraws answers that were simulated, so that nobody has a receipt of them.
+func erase(t *testing.T, folder string, ids ...survey.ID) {
+	t.Helper()
+	engine, err := store.OpenFile(folder, store.FileOptions{Command: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range ids {
+		if err := engine.Erase(t.Context(), &store.Log{Name: "responses"}, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := engine.Close(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // withStore runs fn on the store in a folder.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -63,13 +64,21 @@ func newAnswer(desk string) (id string, body []byte, err error) {
 	if err != nil {
 		return "", nil, err
 	}
-	s := survey.Submission{ID: minted.String(), Round: "now", Desk: desk, Instrument: seeds.Sipas2640, Version: 1, Answers: map[string]survey.Answer{}}
+	hash, err := survey.ReceiptHash(answerCode(minted.String()))
+	if err != nil {
+		return "", nil, err
+	}
+	s := survey.Submission{ID: minted.String(), Round: "now", Desk: desk, Instrument: seeds.Sipas2640, Version: 1, Answers: map[string]survey.Answer{},
+		ReceiptSHA256: hex.EncodeToString(hash)}
 	for i := range 22 {
 		s.Answers[fmt.Sprintf("c%02d", i+1)] = '4'
 	}
 	body, err = json.Marshal(s)
 	return s.ID, body, err
 }
+
+// answerCode withdraws an answer that newAnswer made.
+func answerCode(id string) string { return survey.Receipt([]byte(id), survey.ID{}, nil) }
 
 // submit hands in an answer and returns its id and the HTTP status; 0 when the
 // service did not answer.

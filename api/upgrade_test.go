@@ -256,12 +256,19 @@ func (s *upgraded) sayAgain() {
 	}
 }
 
-// send sends a request of then and compares what becomes of its answers.
+// send sends a request of then and compares what becomes of its answers. A form that is
+// sent again shows the receipt that it gave: it carries its stamp, which nobody else has.
 func (s *upgraded) send(q *saidRequest) {
 	s.t.Helper()
 	got := ask(http.DefaultClient, http.MethodPost, s.url+q.Path, s.Tokens[q.Token], q.Type, q.Body)
 	if became := outcomesOf(got); !slices.Equal(became, q.Then) {
 		s.t.Errorf("%s, sent again: %v, want %v: %d %.300s", q.Kind, became, q.Then, got.status, got.body)
+	}
+	for k, code := range q.Receipts {
+		again := strings.Contains(q.Body, "stamp=") && q.Then[k] == "duplicate"
+		if strings.Contains(got.body, code) != again || !again && shownReceipt.MatchString(got.body) {
+			s.t.Errorf("%s, sent again: its receipt is to be shown: %v: %.900s", q.Kind, again, got.body)
+		}
 	}
 }
 

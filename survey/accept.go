@@ -1,6 +1,8 @@
 package survey
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"slices"
 	"strings"
@@ -39,6 +41,10 @@ type Submission struct {
 	// Seconds is how long the person took, 0 when not known. It decides on
 	// [FlagSpeeding] and is then forgotten.
 	Seconds float64 `json:"seconds,omitempty" validate:"gte=0,lte=86400"`
+	// ReceiptSHA256 is the [ReceiptHash], in 64 hexadecimal digits, of a code that the
+	// client made and keeps, and by which the answer can be withdrawn. Without it
+	// nobody can withdraw the answer.
+	ReceiptSHA256 string `json:"receipt_sha256,omitempty" validate:"max=64"`
 }
 
 // Origin is what the server knows about how a submission came.
@@ -105,6 +111,11 @@ func Accept(c *Catalogue, s Submission, from Origin, now time.Time) (Response, e
 		p.add("id", CodeIDInvalid)
 	}
 	r.ID = id
+	if s.ReceiptSHA256 != "" {
+		if r.Receipt, err = hex.DecodeString(s.ReceiptSHA256); err != nil || len(r.Receipt) != sha256.Size {
+			p.add("receipt_sha256", CodeInvalid, "64 hexadecimal digits")
+		}
+	}
 	if from.Door == DoorStaff && !from.Restored && !Importable(from.Channel) {
 		p.add("channel", CodeChannelReserved)
 	}

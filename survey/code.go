@@ -16,11 +16,14 @@ const codeAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 const receiptLength = 16
 
 // Receipt returns the code by which a person can withdraw the answer id: 16
-// characters in groups of four, the last of them a check. It is derived from
-// the id, so a page that is shown twice shows the same code.
-func Receipt(key []byte, id ID) string {
+// characters in groups of four, the last of them a check. nonce stands in the
+// person's form and nowhere else: without it nobody can compute the code, not even
+// with the key and the stored answer; with it, a page that is shown twice shows
+// the same code. Versions before forms had one gave the code of an empty nonce.
+func Receipt(key []byte, id ID, nonce []byte) string {
 	mac := hmac.New(sha256.New, key)
 	mac.Write(id[:])
+	mac.Write(nonce)
 	return group(encode(mac.Sum(nil), receiptLength-1))
 }
 

@@ -12,7 +12,10 @@ func TestReceipt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	receipt := Receipt([]byte("key"), id)
+	receipt := Receipt([]byte("key"), id, []byte("nonce"))
+	if receipt == Receipt([]byte("key"), id, []byte("other")) || receipt == Receipt([]byte("key"), id, nil) {
+		t.Error("whoever has the key and the id knows the code")
+	}
 	if len(receipt) != 19 || strings.Count(receipt, "-") != 3 {
 		t.Fatalf("receipt %q is not four groups of four", receipt)
 	}

@@ -58,7 +58,6 @@ func another(t *testing.T, name string, v reflect.Value) reflect.Value {
 // TestDigestOfEveryField varies every field of an answer, and of its draw: the digest changes with each that the client
 // said, and with no other.
 func TestDigestOfEveryField(t *testing.T) {
-	keys := Keys{Digest: []byte("d"), Receipt: []byte("r")}
 	id, err := ParseID(goodSubmission(t).ID)
 	if err != nil {
 		t.Fatal(err)
@@ -69,10 +68,7 @@ func TestDigestOfEveryField(t *testing.T) {
 			Flags: FlagClock, Draw: &Draw{"s", "p", 2}, Receipt: []byte("hash")}
 	}
 	digest := func(r *Response) string {
-		t.Helper()
-		if err := Seal(r, keys); err != nil {
-			t.Fatal(err)
-		}
+		Seal(r, []byte("d"))
 		return string(r.Digest)
 	}
 	want := digest(whole())
@@ -92,9 +88,7 @@ func TestDigestOfEveryField(t *testing.T) {
 			field.Set(another(t, name, field))
 			check(name, r)
 			field.SetZero()
-			if name != "Digest" && name != "Receipt" { // which are made where they are missing
-				check(name, r)
-			}
+			check(name, r)
 			continue
 		}
 		r.Draw = nil

@@ -3,7 +3,6 @@ package survey
 import (
 	"crypto/hmac"
 	"crypto/sha256"
-	"fmt"
 	"slices"
 	"sort"
 	"strconv"
@@ -120,40 +119,26 @@ type Response struct {
 	Flags    Flags
 	// Draw is nil but in rounds with a drawn sample.
 	Draw *Draw
-	// Digest and Receipt are set by [Seal].
-	Digest  []byte
+	// Receipt is the [ReceiptHash] of the code that withdraws the response, made by
+	// whoever gave it; nil where nobody has one.
 	Receipt []byte
+	// Digest is set by [Seal].
+	Digest []byte
 }
 
-// Keys are the secrets that [Seal] needs. Both are derived from the root
-// secret, each for its own purpose.
-type Keys struct {
-	Digest  []byte
-	Receipt []byte
-}
-
-// Seal sets what the store compares and finds a response by: Receipt, the hash
-// of its withdrawal code, and Digest, a keyed HMAC-SHA-256 over what the client
-// said. Receive time, flags and repaired times stay out of the digest, or a
-// double tap would look like other content; it is keyed, because a few answers
-// can be guessed.
-func Seal(r *Response, keys Keys) error {
-	if r.Receipt == nil {
-		hash, err := ReceiptHash(Receipt(keys.Receipt, r.ID))
-		if err != nil {
-			return fmt.Errorf("seal a response: %w", err)
-		}
-		r.Receipt = hash
-	}
+// Seal sets the digest, by which the store tells whether a response that comes
+// again is the same: a keyed HMAC-SHA-256 over what the client said and the
+// receipt. Receive time, flags and repaired times stay out of it, or a double tap
+// would look like other content; it is keyed, because a few answers can be guessed.
+func Seal(r *Response, key []byte) {
 	said := appendParts(make([]byte, 0, 512), "1", r.Round, r.Desk, r.Instrument, strconv.Itoa(r.Version), r.Field, r.Filing,
 		string(r.Answers), r.Module, r.Profile.String(), r.Helped, r.Comment, string(r.Receipt))
 	if d := r.Draw; d != nil {
 		said = appendParts(said, d.Stratum, d.PSU, strconv.FormatFloat(d.Weight, 'g', -1, 64))
 	}
-	mac := hmac.New(sha256.New, keys.Digest)
+	mac := hmac.New(sha256.New, key)
 	mac.Write(said)
 	r.Digest = mac.Sum(nil)
-	return nil
 }
 
 // Valid reports whether a response is a valid one (phiếu hợp lệ): at least the

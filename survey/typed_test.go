@@ -151,7 +151,7 @@ func TestReceiptAsPasted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	receipt, second := Receipt([]byte("key"), id), Receipt([]byte("other"), id)
+	receipt, second := Receipt([]byte("key"), id, nil), Receipt([]byte("other"), id, nil)
 	want, err := ReceiptHash(receipt)
 	if err != nil {
 		t.Fatal(err)

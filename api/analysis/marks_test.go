@@ -125,7 +125,7 @@ func TestStuffingIsMarked(t *testing.T) {
 	withdraw := func(list []survey.Response) {
 		t.Helper()
 		for _, s := range list {
-			if err := st.Withdraw(t.Context(), st.Receipt(s.ID)); err != nil {
+			if err := st.Withdraw(t.Context(), st.Receipt(s.ID, nil)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -208,7 +208,7 @@ func TestMarksFollowTheStore(t *testing.T) {
 		case 0:
 			exclude(t, st, s.ID, true, clock().Add(time.Duration(i)*time.Second))
 		case 1:
-			if err := st.Withdraw(t.Context(), st.Receipt(s.ID)); err != nil {
+			if err := st.Withdraw(t.Context(), st.Receipt(s.ID, nil)); err != nil {
 				t.Fatal(err)
 			}
 		}

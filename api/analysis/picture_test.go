@@ -190,7 +190,7 @@ func TestPictureStays(t *testing.T) {
 		}
 	}
 	again(400)
-	if err := st.Withdraw(t.Context(), st.Receipt(all[0].ID)); err != nil {
+	if err := st.Withdraw(t.Context(), st.Receipt(all[0].ID, nil)); err != nil {
 		t.Fatal(err)
 	}
 	all = all[1:]
@@ -269,7 +269,7 @@ func TestPicturesKeepFewApart(t *testing.T) {
 		there = append(there, batch...)
 		for range day {
 			gone := rng.IntN(len(there))
-			if err := st.Withdraw(t.Context(), st.Receipt(there[gone].ID)); err != nil {
+			if err := st.Withdraw(t.Context(), st.Receipt(there[gone].ID, nil)); err != nil {
 				t.Fatal(err)
 			}
 			there = slices.Delete(there, gone, gone+1)
@@ -336,7 +336,7 @@ func TestPictureOfFew(t *testing.T) {
 	st := openStore(t, t.TempDir())
 	_, all := fillRound(t, st, func(p *seeds.Params) { p.Answers = 600 }, pooledRound)
 	for _, r := range all[3:] {
-		if err := st.Withdraw(t.Context(), st.Receipt(r.ID)); err != nil {
+		if err := st.Withdraw(t.Context(), st.Receipt(r.ID, nil)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -351,7 +351,7 @@ func TestPictureOfFew(t *testing.T) {
 		t.Error("a picture of an unknown round")
 	}
 	for _, r := range all[:3] {
-		if err := st.Withdraw(t.Context(), st.Receipt(r.ID)); err != nil {
+		if err := st.Withdraw(t.Context(), st.Receipt(r.ID, nil)); err != nil {
 			t.Fatal(err)
 		}
 	}

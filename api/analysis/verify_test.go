@@ -39,7 +39,7 @@ func TestVerifyAgrees(t *testing.T) {
 	exclude(t, a.store, all[0].ID, true, clock())
 	exclude(t, a.store, all[1].ID, true, clock())
 	exclude(t, a.store, all[1].ID, false, clock().Add(time.Minute))
-	if err := a.store.Withdraw(t.Context(), a.store.Receipt(all[2].ID)); err != nil {
+	if err := a.store.Withdraw(t.Context(), a.store.Receipt(all[2].ID, nil)); err != nil {
 		t.Fatal(err)
 	}
 	want := int64(len(all) - 1)
@@ -192,7 +192,7 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 			})
 		}, FaultSurplus},
 		"a withdrawal missed": {func(t *testing.T, a *Analysis, id survey.ID) {
-			if err := a.store.Withdraw(t.Context(), a.store.Receipt(id)); err != nil {
+			if err := a.store.Withdraw(t.Context(), a.store.Receipt(id, nil)); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := a.follow(t.Context()); err != nil {
@@ -241,7 +241,7 @@ func TestVerifyWhileWritten(t *testing.T) {
 			add(t, st, []survey.Response{r})
 			switch i % 4 {
 			case 0:
-				if err := st.Withdraw(t.Context(), st.Receipt(r.ID)); err != nil {
+				if err := st.Withdraw(t.Context(), st.Receipt(r.ID, nil)); err != nil {
 					t.Error(err)
 				}
 			case 1:

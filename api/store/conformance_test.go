@@ -26,6 +26,7 @@ func conformance(t *testing.T, open func(t *testing.T) Engine) {
 		{"outcomes within one call", testOutcomesWithinCall},
 		{"find", testFind},
 		{"erase", testErase},
+		{"receipt of several", testSharedReceipt},
 		{"bury", testBury},
 		{"scan", testScan},
 		{"logs apart", testLogsApart},
@@ -316,6 +317,29 @@ func testErase(t *testing.T, e Engine) {
 	for _, s := range scanAll(t, e, 7) {
 		if s.ID == entries[3].ID || s.ID == entries[7].ID {
 			t.Fatal("Scan returned an erased entry")
+		}
+	}
+}
+
+// testSharedReceipt: whoever has read a receipt's hash may store more under it. All are
+// found, one by one.
+func testSharedReceipt(t *testing.T, e Engine) {
+	entries := testEntries(0, 5)
+	for i := range entries[1:] {
+		entries[1+i].Receipt = entries[0].Receipt
+	}
+	mustAppend(t, e, entries...)
+	for left := len(entries); ; left-- {
+		found, err := e.FindReceipt(t.Context(), testLog, entries[0].Receipt)
+		if left == 0 {
+			wantErr(t, "FindReceipt after all are erased", err, ErrNotFound)
+			return
+		}
+		if err == nil {
+			err = e.Erase(t.Context(), testLog, found.ID)
+		}
+		if err != nil {
+			t.Fatalf("a receipt that %d entries have: %v", left, err)
 		}
 	}
 }

@@ -72,7 +72,7 @@ type Log struct {
 type Entry struct {
 	ID      ID
 	Digest  []byte   // over what the sender said; equal digests mean the same entry. May be empty
-	Receipt []byte   // second key for FindReceipt, unique in practice (a hash); nil or empty: none
+	Receipt []byte   // second key for FindReceipt, a hash; nil or empty: none
 	Values  []string // by Log.Fields; appending fewer leaves the rest "", more is an error. Read back with every field
 }
 
@@ -132,7 +132,7 @@ type Engine interface {
 	Append(ctx context.Context, log *Log, entries []Entry) ([]Outcome, error)
 	// Find returns ErrNotFound for an unknown and for an erased id. Whatever was acknowledged before the call is found.
 	Find(ctx context.Context, log *Log, id ID) (Entry, error)
-	// FindReceipt finds the entry with this receipt; ErrNotFound also for an empty receipt.
+	// FindReceipt finds an entry with this receipt, of several any; ErrNotFound also for an empty receipt.
 	FindReceipt(ctx context.Context, log *Log, receipt []byte) (Entry, error)
 	// Erase removes an entry's values, digest and receipt for good; an id-only tombstone stays. Erasing twice is no
 	// error; ErrNotFound when the id was never stored.

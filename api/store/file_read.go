@@ -64,7 +64,7 @@ func (f *File) FindReceipt(ctx context.Context, log *Log, receipt []byte) (Entry
 	for _, s := range [...]*segment{f.active, f.sealed} {
 		if s != nil && s.logs[l] != nil {
 			if id, ok := s.logs[l].receipts[hash]; ok {
-				candidates = append(candidates, id)
+				candidates = append(append(candidates, id), s.logs[l].shared[hash]...)
 			}
 		}
 	}

@@ -36,7 +36,8 @@ type segment struct {
 type segmentLog struct {
 	start    int64 // position in the log's ring of this segment's first operation
 	states   map[ID]state
-	receipts map[uint64]ID
+	receipts map[uint64]ID   // erased ones too
+	shared   map[uint64][]ID // others with the hash of one in receipts
 }
 
 // state is the newest known state of an entry that is not in the database yet.
@@ -67,11 +68,13 @@ func (s *segment) logSegment(l *fileLog) *segmentLog {
 
 // set enters the newest state of an entry.
 func (sl *segmentLog) set(id ID, st state) {
-	if st.record == nil {
-		if old, ok := sl.states[id]; ok && old.record != nil {
-			delete(sl.receipts, old.hash)
+	if st.record != nil && st.hash != 0 {
+		if other, taken := sl.receipts[st.hash]; taken && other != id {
+			if sl.shared == nil {
+				sl.shared = map[uint64][]ID{}
+			}
+			sl.shared[st.hash] = append(sl.shared[st.hash], other)
 		}
-	} else if st.hash != 0 {
 		sl.receipts[st.hash] = id
 	}
 	sl.states[id] = st

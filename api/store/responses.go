@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -67,16 +68,51 @@ const hourLayout = "2006-01-02T15"
 
 // AddResponses seals and stores responses and returns one outcome for each.
 // With an error, some outcomes are Failed: those may be sent again. Everything
-// Stored or Duplicate is durable.
+// Stored or Duplicate is durable. A Duplicate may have come with another receipt
+// than the one that is stored, and stays: Receipt is then the stored one.
 func (s *Store) AddResponses(ctx context.Context, rs []survey.Response) ([]Outcome, error) {
 	entries := make([]Entry, len(rs))
 	for i := range rs {
-		if err := survey.Seal(&rs[i], s.keys); err != nil {
-			return make([]Outcome, len(rs)), err
-		}
+		survey.Seal(&rs[i], s.digestKey)
 		entries[i] = responseEntry(&rs[i])
 	}
-	return s.engine.Append(ctx, responseLog, entries)
+	outcomes, err := s.engine.Append(ctx, responseLog, entries)
+	for i, outcome := range outcomes {
+		if outcome != Conflict {
+			continue
+		}
+		var failed error
+		if outcomes[i], failed = sameButReceipt(ctx, s.engine, s.digestKey, &entries[i]); failed != nil {
+			err = errors.Join(err, failed)
+		}
+		rs[i].Digest, rs[i].Receipt = entries[i].Digest, entries[i].Receipt
+	}
+	return outcomes, err
+}
+
+// sameButReceipt looks at a response that is stored under another digest. One that
+// says the same and differs in its receipt alone is a Duplicate and takes over the
+// stored receipt: the answer of a form that was opened before forms had a nonce, or
+// a line of a file that earlier versions gave a receipt. Nothing that is stored
+// changes, or whoever has read an answer could make its receipt.
+func sameButReceipt(ctx context.Context, engine Engine, key []byte, e *Entry) (Outcome, error) {
+	stored, err := engine.Find(ctx, responseLog, e.ID)
+	if errors.Is(err, ErrNotFound) {
+		return Withdrawn, nil // in this moment
+	}
+	if err != nil {
+		return Failed, err
+	}
+	r, err := entryResponse(*e)
+	if err != nil {
+		return Failed, err
+	}
+	r.Receipt = stored.Receipt
+	if survey.Seal(&r, key); !bytes.Equal(r.Digest, stored.Digest) {
+		return Conflict, nil
+	}
+	e.Digest, e.Receipt = stored.Digest, stored.Receipt
+	return Duplicate, nil
 }
 
 // Response finds a response by id; ErrNotFound also when it was withdrawn.
@@ -93,27 +129,40 @@ func (s *Store) WasWithdrawn(ctx context.Context, id survey.ID) (bool, error) {
 	return s.erased(ctx, responseLog, id)
 }
 
-// Withdraw erases the response with this receipt, content and digest, and what is
-// in quarantine under it; an id-only tombstone stays, so that a resend is answered
-// Withdrawn. ErrNotFound when no response has the receipt.
+// Withdraw erases every response with this receipt, content and digest, and what is
+// in quarantine under it; id-only tombstones stay, so that a resend is answered
+// Withdrawn. ErrNotFound when no response has the receipt. A second one has it where
+// somebody handed in a hash that was read: it must not stand before the first.
 func (s *Store) Withdraw(ctx context.Context, receipt string) error {
 	hash, err := survey.ReceiptHash(receipt)
 	if err != nil {
 		return ErrNotFound
 	}
 	// The quarantine first: what is taken from it meanwhile is then found below.
-	aside, err := s.withdrawQuarantined(ctx, hash)
-	if err != nil {
-		return err
+	found := false
+	for {
+		aside, err := s.withdrawQuarantined(ctx, hash)
+		if err != nil {
+			return err
+		}
+		if !aside {
+			break
+		}
+		found = true
 	}
-	e, err := s.engine.FindReceipt(ctx, responseLog, hash)
-	if aside && errors.Is(err, ErrNotFound) {
-		return nil
+	for {
+		e, err := s.engine.FindReceipt(ctx, responseLog, hash)
+		if found && errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := s.engine.Erase(ctx, responseLog, e.ID); err != nil {
+			return err
+		}
+		found = true
 	}
-	if err != nil {
-		return err
-	}
-	return s.engine.Erase(ctx, responseLog, e.ID)
 }
 
 // CountResponses returns how many responses are stored and how many were

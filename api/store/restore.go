@@ -112,7 +112,7 @@ func (s *RestoreSummary) count(log string, l RestoredLog) {
 // stopped it, goes on and gives the same result. Errors: those of ReadBackup,
 // ErrSecret, ErrNotEmpty, ErrUnfinished when something else fills the store.
 func Restore(ctx context.Context, engine Engine, secret Secret, open func() (io.ReadCloser, error), o RestoreOptions) (RestoreSummary, error) {
-	r := &restorer{ctx: ctx, engine: engine, summary: newRestoreSummary()}
+	r := &restorer{ctx: ctx, engine: engine, digestKey: secret.digestKey(), summary: newRestoreSummary()}
 	var header backupHeader
 	var footer backupFooter
 	kept := newKept()
@@ -195,7 +195,7 @@ func (k kept) take(f *BackupFrame) {
 // with nothing but erased ids may be of another backup, of which only those are
 // wanted. ErrFrames for lines that are no such call.
 func (s *Store) RestoreFrames(ctx context.Context, lines io.Reader, merge bool) (RestoreSummary, error) {
-	r := &restorer{ctx: ctx, engine: s.engine, summary: newRestoreSummary()}
+	r := &restorer{ctx: ctx, engine: s.engine, digestKey: s.digestKey, summary: newRestoreSummary()}
 	frames, err := s.parseFrames(lines)
 	if err != nil {
 		return r.summary, err
@@ -266,9 +266,10 @@ func (s *Store) parseFrames(r io.Reader) ([]BackupFrame, error) {
 
 // restorer writes a backup into an engine.
 type restorer struct {
-	ctx     context.Context
-	engine  Engine
-	summary RestoreSummary
+	ctx       context.Context
+	engine    Engine
+	digestKey []byte
+	summary   RestoreSummary
 }
 
 // begin decides whether a backup may go into the store, and marks one that is
@@ -404,12 +405,19 @@ func (r *restorer) bury(t Tombstones) error {
 }
 
 // entries appends entries as they were stored: they were accepted once. The
-// engine never takes one that was erased.
+// engine never takes one that was erased. An answer that is there with another
+// receipt is there: what is stored stays.
 func (r *restorer) entries(f *BackupFrame) error {
 	entries := f.entries()
 	outcomes, err := r.engine.Append(r.ctx, f.log(), entries)
 	var count RestoredLog
 	for i, o := range outcomes {
+		if o == Conflict && f.log() == responseLog {
+			var failed error
+			if o, failed = sameButReceipt(r.ctx, r.engine, r.digestKey, &entries[i]); failed != nil {
+				err = cmp.Or(err, failed)
+			}
+		}
 		switch o {
 		case Stored:
 			count.Stored++

@@ -13,8 +13,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"sipas/survey"
 )
 
 // secretFile is where the root secret stands in a data folder.
@@ -165,7 +163,5 @@ func (s Secret) Key(purpose string) []byte {
 	return key
 }
 
-// SurveyKeys are the keys that seal responses.
-func (s Secret) SurveyKeys() survey.Keys {
-	return survey.Keys{Digest: s.Key("digest"), Receipt: s.Key("receipt")}
-}
+// digestKey seals responses.
+func (s Secret) digestKey() []byte { return s.Key("digest") }

@@ -49,13 +49,13 @@ const slipGrace = 10 * time.Second
 var ErrSlipSpent = errors.New("store: the slip was used")
 
 // AddWithSlip stores a response that a slip lets in, once: slip is as
-// survey.ReadSlip returns it. An answer that is stored, or was withdrawn, has its
+// survey.ReadSlip returns it; r becomes what AddResponses makes of it. An answer that is stored, or was withdrawn, has its
 // outcome whatever the slip; ErrSlipSpent when the slip let another one in.
 //
 // The mark is written before the answer and tied to its id, so that two answers
 // cannot share a slip, and whoever breaks off in between can go on with the same
 // answer. When the answer is stored, the tie goes.
-func (s *Store) AddWithSlip(ctx context.Context, r survey.Response, slip string, now time.Time) (Outcome, error) {
+func (s *Store) AddWithSlip(ctx context.Context, r *survey.Response, slip string, now time.Time) (Outcome, error) {
 	known, err := s.knows(ctx, r.ID)
 	if err != nil {
 		return Failed, err
@@ -91,8 +91,10 @@ func (s *Store) AddWithSlip(ctx context.Context, r survey.Response, slip string,
 	return outcome, err
 }
 
-func (s *Store) addOne(ctx context.Context, r survey.Response) (Outcome, error) {
-	outcomes, err := s.AddResponses(ctx, []survey.Response{r})
+func (s *Store) addOne(ctx context.Context, r *survey.Response) (Outcome, error) {
+	rs := []survey.Response{*r}
+	outcomes, err := s.AddResponses(ctx, rs)
+	*r = rs[0]
 	return outcomes[0], err
 }
 

@@ -60,14 +60,15 @@ func slipStore(t *testing.T, engine Engine) *Store {
 }
 
 func slipResponse(n int) survey.Response {
-	return survey.Response{ID: survey.DerivedID([]byte("slips"), slipDay(), strconv.Itoa(n)), Round: "a", Instrument: seeds.Sipas2640, Version: 1, Desk: "d", Unit: "u",
+	id := survey.DerivedID([]byte("slips"), slipDay(), strconv.Itoa(n))
+	return survey.Response{ID: id, Receipt: testReceipt(id), Round: "a", Instrument: seeds.Sipas2640, Version: 1, Desk: "d", Unit: "u",
 		Answers: "4444444444444444444444", Channel: survey.ChannelQR, Door: survey.DoorSlip, Answered: slipDay().Truncate(time.Hour), Received: slipDay().Truncate(time.Hour)}
 }
 
 // use spends a slip and compares the outcome; Failed stands for ErrSlipSpent.
 func use(t *testing.T, s *Store, what string, r survey.Response, slip string, want Outcome) {
 	t.Helper()
-	outcome, err := s.AddWithSlip(t.Context(), r, slip, slipDay())
+	outcome, err := s.AddWithSlip(t.Context(), &r, slip, slipDay())
 	if outcome != want || (want == Failed) != errors.Is(err, ErrSlipSpent) || want != Failed && err != nil {
 		t.Errorf("%s: %s, %v, want %s", what, outcome, err, want)
 	}
@@ -96,7 +97,7 @@ func TestSlips(t *testing.T) {
 				other := slipResponse(1)
 				other.Comment = "other"
 				use(t, s, "another content", other, "S1", Conflict)
-				if err := s.Withdraw(t.Context(), s.Receipt(slipResponse(1).ID)); err != nil {
+				if err := s.Withdraw(t.Context(), testCode(slipResponse(1).ID)); err != nil {
 					t.Fatal(err)
 				}
 				use(t, s, "a withdrawn answer again", slipResponse(1), "S1", Withdrawn)
@@ -111,7 +112,7 @@ func TestSlips(t *testing.T) {
 				var using sync.WaitGroup
 				for n := range 24 {
 					using.Go(func() {
-						outcome, err := s.AddWithSlip(t.Context(), slipResponse(n%12), "S1", slipDay())
+						outcome, err := s.AddWithSlip(t.Context(), new(slipResponse(n%12)), "S1", slipDay())
 						switch {
 						case outcome == Stored:
 							taken.Add(1)
@@ -132,7 +133,7 @@ func TestSlips(t *testing.T) {
 				engine := &brokenAppends{Engine: open(t)}
 				s := slipStore(t, engine)
 				engine.append.Store(true)
-				if outcome, err := s.AddWithSlip(t.Context(), slipResponse(1), "S1", slipDay()); outcome != Failed || !errors.Is(err, ErrUnavailable) {
+				if outcome, err := s.AddWithSlip(t.Context(), new(slipResponse(1)), "S1", slipDay()); outcome != Failed || !errors.Is(err, ErrUnavailable) {
 					t.Fatalf("%s, %v", outcome, err)
 				}
 				engine.append.Store(false)
@@ -164,7 +165,7 @@ func TestSlips(t *testing.T) {
 				s := slipStore(t, engine)
 				for round := range 3 { // a slip may be freed more than once
 					engine.append.Store(true)
-					if outcome, err := s.AddWithSlip(t.Context(), slipResponse(round), "S1", slipDay()); outcome != Failed || !errors.Is(err, ErrUnavailable) {
+					if outcome, err := s.AddWithSlip(t.Context(), new(slipResponse(round)), "S1", slipDay()); outcome != Failed || !errors.Is(err, ErrUnavailable) {
 						t.Fatalf("%s, %v", outcome, err)
 					}
 					engine.append.Store(false)
@@ -208,7 +209,7 @@ func TestSlips(t *testing.T) {
 				engine.erase.Store(true)
 				use(t, s, "a slip", slipResponse(1), "S1", Stored)
 				engine.erase.Store(false)
-				if err := s.Withdraw(t.Context(), s.Receipt(slipResponse(1).ID)); err != nil {
+				if err := s.Withdraw(t.Context(), testCode(slipResponse(1).ID)); err != nil {
 					t.Fatal(err)
 				}
 				if err := s.sweepSlips(t.Context(), slipDay().Add(26*time.Hour), time.Millisecond); err != nil {
@@ -221,7 +222,7 @@ func TestSlips(t *testing.T) {
 				s := slipStore(t, engine)
 				use(t, s, "a slip", slipResponse(1), "S1", Stored)
 				engine.append.Store(true)
-				_, _ = s.AddWithSlip(t.Context(), slipResponse(2), "S2", slipDay()) // leaves a pending mark
+				_, _ = s.AddWithSlip(t.Context(), new(slipResponse(2)), "S2", slipDay()) // leaves a pending mark
 				engine.append.Store(false)
 				if docs, _, err := engine.List(t.Context(), setKeys); err != nil || len(docs) != 1 {
 					t.Fatalf("%d keys, %v", len(docs), err)

@@ -29,8 +29,9 @@ const accessEvery = 30 * time.Second
 type Store struct {
 	engine Engine
 	secret Secret
-	keys   survey.Keys
 	log    *slog.Logger
+
+	digestKey, receiptKey []byte
 
 	decisions decisionClock
 
@@ -70,7 +71,7 @@ type access struct {
 // on follows their changes. The Store owns the engine and closes it, also when
 // Open fails: ErrSecret, or ErrUnfinished for one that was not filled to the end.
 func Open(ctx context.Context, engine Engine, secret Secret, log *slog.Logger) (*Store, error) {
-	s := &Store{engine: engine, secret: secret, keys: secret.SurveyKeys(), log: log, documents: documentSets{}, refreshing: make(chan struct{}, 1)}
+	s := &Store{engine: engine, secret: secret, log: log, digestKey: secret.digestKey(), receiptKey: secret.Key("receipt"), documents: documentSets{}, refreshing: make(chan struct{}, 1)}
 	err := checkSecret(ctx, engine, secret)
 	if err == nil {
 		err = checkUnfinished(ctx, engine)
@@ -108,8 +109,11 @@ func (s *Store) Key(purpose string) []byte { return s.secret.Key(purpose) }
 // SealKey opens what tablets sealed.
 func (s *Store) SealKey() (*kiosk.SealKey, error) { return kiosk.NewSealKey(s.Key("kiosk seal")) }
 
-// Receipt returns the code by which its giver can withdraw the response id.
-func (s *Store) Receipt(id survey.ID) string { return survey.Receipt(s.keys.Receipt, id) }
+// Receipt returns the code by which the response id can be withdrawn, if it was stored
+// with its hash; see [survey.Receipt].
+func (s *Store) Receipt(id survey.ID, nonce []byte) string {
+	return survey.Receipt(s.receiptKey, id, nonce)
+}
 
 func (s *Store) poll(ctx context.Context) {
 	tick := time.NewTicker(pollEvery)

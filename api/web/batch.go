@@ -158,7 +158,7 @@ func (s *Server) writeBatch(r *request, refused []*failure, ids []string, respon
 		if outcomes[next] == store.Failed {
 			status = fiber.StatusServiceUnavailable
 		}
-		out = s.appendOutcome(out, responses[next].ID, outcomes[next])
+		out = appendOutcome(out, responses[next].ID, outcomes[next])
 		next++
 	}
 	if status == fiber.StatusServiceUnavailable {

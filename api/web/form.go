@@ -1,6 +1,8 @@
 package web
 
 import (
+	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"html/template"
@@ -41,7 +43,8 @@ type form struct {
 	// stand in that of the page in another language. One that was typed, or stood behind
 	// the #, may not.
 	SlipLinked bool
-	// Stamp says when the page was made; see stampForm. "" where that is not known.
+	// Stamp says when the page was made, and is what its receipt is made of; see
+	// stampForm. "" where that is not known.
 	Stamp      string
 	Instrument *survey.Instrument
 	Factors    []formFactor
@@ -119,11 +122,15 @@ func (s *Server) showForm(r *request) error {
 	if err != nil {
 		return err
 	}
-	id, err := survey.NewID(s.cfg.Now(), s.cfg.Random)
+	now := s.cfg.Now()
+	id, err := survey.NewID(now, s.cfg.Random)
 	if err != nil {
 		return err
 	}
 	f := s.blankForm(r, desk, round, in, id)
+	if f.Stamp, err = s.stampForm(f.ID, now); err != nil {
+		return err
+	}
 	if slip, ok := survey.ReadSlip(s.slipKey, round.ID, desk.ID, r.Query("slip")); f.AsksSlip && ok {
 		f.Slip, f.SlipLinked = slip, true
 	}
@@ -213,7 +220,7 @@ func roundForm(catalogue *survey.Catalogue, desk *survey.Desk, round *survey.Rou
 
 // blankForm lists the questions that are asked under an id, nothing ticked.
 func (s *Server) blankForm(r *request, desk *survey.Desk, round *survey.Round, in *survey.Instrument, id survey.ID) *form {
-	f := &form{Desk: desk, Round: round, Unit: s.unitName(desk.Unit), ID: id.String(), Shared: shared(r), AsksSlip: round.Takes(survey.DoorSlip), NeedsSlip: !round.Takes(survey.DoorOpen), Stamp: s.stampForm(id.String(), s.cfg.Now()), Instrument: in}
+	f := &form{Desk: desk, Round: round, Unit: s.unitName(desk.Unit), ID: id.String(), Shared: shared(r), AsksSlip: round.Takes(survey.DoorSlip), NeedsSlip: !round.Takes(survey.DoorOpen), Instrument: in}
 	module, _ := in.Asked(round, id) // documents without the form are refused
 	if module != nil {
 		f.module = module.ID
@@ -290,10 +297,20 @@ func (s *Server) postForm(r *request) error {
 	if t.trap != "" {
 		from.Flags |= survey.FlagTrap
 	}
-	id, outcome, err := s.acceptForm(r, t, sub, from)
+	id, _ := survey.ParseID(t.id) // accept refuses one that is none
+	code, before, err := s.formReceipt(id, t.stamp)
+	if err != nil {
+		return err
+	}
+	hash, err := survey.ReceiptHash(code)
+	if err != nil {
+		return err
+	}
+	sub.ReceiptSHA256 = hex.EncodeToString(hash)
+	response, outcome, err := s.acceptForm(r, t, sub, from)
 	switch outcome {
 	case store.Stored, store.Duplicate:
-		return s.thanks(r, desk, s.receipt(id, outcome))
+		return s.thanks(r, desk, receiptOf(&response, code, before))
 	case store.Withdrawn:
 		return s.render(r, fiber.StatusGone, "message", s.messagePage(r, "withdrawn"))
 	case store.Conflict:
@@ -311,6 +328,16 @@ func (s *Server) postForm(r *request) error {
 	return s.formAgain(r, t, nil, fiber.StatusServiceUnavailable)
 }
 
+// receiptOf is the one of some codes that withdraws a stored answer, "" where none does.
+func receiptOf(r *survey.Response, codes ...string) string {
+	for _, code := range codes {
+		if hash, err := survey.ReceiptHash(code); err == nil && bytes.Equal(hash, r.Receipt) {
+			return code
+		}
+	}
+	return ""
+}
+
 // formLater gives an answer back that comes from where too much came from just
 // now, to be sent again.
 func (s *Server) formLater(r *request) error {
@@ -321,13 +348,13 @@ func (s *Server) formLater(r *request) error {
 	return s.formAgain(r, readForm(r.Request().PostArgs()), nil, fiber.StatusTooManyRequests)
 }
 
-func (s *Server) acceptForm(r *request, t *typed, sub survey.Submission, from survey.Origin) (survey.ID, store.Outcome, error) {
+func (s *Server) acceptForm(r *request, t *typed, sub survey.Submission, from survey.Origin) (survey.Response, store.Outcome, error) {
 	if len(t.broken) > 0 {
 		var wrong []survey.FieldError
 		for _, field := range t.broken {
 			wrong = append(wrong, survey.FieldError{Field: field, Code: survey.CodeUTF8})
 		}
-		return survey.ID{}, store.Failed, &survey.Error{Fields: wrong}
+		return survey.Response{}, store.Failed, &survey.Error{Fields: wrong}
 	}
 	return s.accept(r, sub, from)
 }
@@ -407,9 +434,13 @@ func (s *Server) formAgain(r *request, t *typed, wrong []survey.FieldError, stat
 	f := s.blankForm(r, desk, round, in, id)
 	f.Conflict, f.Unavailable = conflict, status == fiber.StatusServiceUnavailable || status == fiber.StatusTooManyRequests
 	// The questions were read on the first page, so its time counts.
-	f.Stamp = ""
-	if made, ok := s.formMade(t.id, t.stamp); ok {
-		f.Stamp = s.stampForm(f.ID, made)
+	switch made, ok := s.formMade(t.id, t.stamp); {
+	case ok && f.ID == t.id:
+		f.Stamp = t.stamp // and with it the receipt
+	case ok:
+		if f.Stamp, err = s.stampForm(f.ID, made); err != nil {
+			return err
+		}
 	}
 	s.fill(r, f, t, wrong)
 	return s.renderForm(r, status, f)
@@ -499,7 +530,7 @@ const sharedReceipt = 30
 
 // thanks is the data of page/thanks.html.
 type thanks struct {
-	// Receipt is "" for an answer that was stored long ago.
+	// Receipt is "" for an answer that was stored before, from elsewhere.
 	Receipt         string
 	Unit            survey.Text
 	Hotline, Leader string
@@ -508,7 +539,7 @@ type thanks struct {
 }
 
 // thanks ends a visit: the receipt, and whom to turn to. Sending the same form
-// again soon shows the same page.
+// again shows the same page.
 func (s *Server) thanks(r *request, desk *survey.Desk, receipt string) error {
 	d := thanks{Receipt: receipt, Unit: s.unitName(desk.Unit)}
 	if u := s.store.View().Units[desk.Unit]; u != nil {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -333,6 +334,21 @@ func submission(t testing.TB, edit func(map[string]any)) string {
 	return string(b)
 }
 
+// ownCode makes a receipt code as a program does that sends answers, and its hash in
+// hexadecimal digits.
+func ownCode(t testing.TB) (code, hash string) {
+	t.Helper()
+	code, err := survey.NewCode(15, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum, err := survey.ReceiptHash(code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return code, hex.EncodeToString(sum)
+}
+
 // stored lists everything in the store.
 func (e *env) stored() []survey.Response {
 	e.t.Helper()
@@ -524,10 +540,10 @@ func (f *failing) Count(ctx context.Context, log *store.Log) (live, erased int64
 }
 
 // outcomesOf reads the answer to an array.
-func outcomesOf(t testing.TB, a answer) []struct{ Outcome, ID, Receipt string } {
+func outcomesOf(t testing.TB, a answer) []struct{ Outcome, ID string } {
 	t.Helper()
 	var list struct {
-		Outcomes []struct{ Outcome, ID, Receipt string }
+		Outcomes []struct{ Outcome, ID string }
 	}
 	if err := json.Unmarshal([]byte(a.body), &list); err != nil {
 		t.Fatalf("%v: %s", err, a.body)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
@@ -42,47 +41,48 @@ func (s *Server) postResponses(r *request) error {
 
 // storeOne accepts and stores a submission and tells its outcome.
 func (s *Server) storeOne(r *request, sub survey.Submission, from survey.Origin) error {
-	id, outcome, err := s.accept(r, sub, from)
+	response, outcome, err := s.accept(r, sub, from)
 	if err != nil {
 		return err
 	}
-	out := make([]byte, 0, 128)
-	out = s.appendOutcome(out, id, outcome)
+	out := appendOutcome(make([]byte, 0, 128), response.ID, outcome)
 	r.sendJSON(outcomeStatus[outcome], out)
 	return nil
 }
 
 // accept is the way of a single answer, from the form and from the API: the
-// domain's door, then the store. No error means that the outcome is final.
-func (s *Server) accept(r *request, sub survey.Submission, from survey.Origin) (survey.ID, store.Outcome, error) {
+// domain's door, then the store. No error means that the outcome is final. The
+// receipt of a duplicate is the stored one.
+func (s *Server) accept(r *request, sub survey.Submission, from survey.Origin) (survey.Response, store.Outcome, error) {
 	catalogue, now := s.store.View().Catalogue, s.cfg.Now()
 	slip := ""
 	if round := catalogue.Rounds[sub.Round]; sub.Slip != "" && from.Door == survey.DoorOpen && round != nil && round.Takes(survey.DoorSlip) {
 		var ok bool
 		if slip, ok = survey.ReadSlip(s.slipKey, sub.Round, sub.Desk, sub.Slip); !ok {
-			return survey.ID{}, store.Failed, wrongSlip(survey.CodeSlipInvalid)
+			return survey.Response{}, store.Failed, wrongSlip(survey.CodeSlipInvalid)
 		}
 		from.Door = survey.DoorSlip
 	}
 	response, err := survey.Accept(catalogue, sub, from, now)
 	if err != nil {
-		return survey.ID{}, store.Failed, err
+		return response, store.Failed, err
 	}
 	if slip != "" {
-		outcome, err := s.store.AddWithSlip(r.context, response, slip, now)
+		outcome, err := s.store.AddWithSlip(r.context, &response, slip, now)
 		if errors.Is(err, store.ErrSlipSpent) {
 			err = wrongSlip(survey.CodeSlipSpent)
 		}
-		return response.ID, outcome, err
+		return response, outcome, err
 	}
-	outcomes, err := s.store.AddResponses(r.context, []survey.Response{response})
+	one := []survey.Response{response}
+	outcomes, err := s.store.AddResponses(r.context, one)
 	if len(outcomes) == 1 && outcomes[0] != store.Failed {
-		return response.ID, outcomes[0], nil
+		return one[0], outcomes[0], nil
 	}
 	if err == nil {
 		err = store.ErrUnavailable
 	}
-	return response.ID, store.Failed, err
+	return response, store.Failed, err
 }
 
 func wrongSlip(code survey.Code) error {
@@ -97,35 +97,14 @@ var outcomeStatus = map[store.Outcome]int{
 	store.Withdrawn: fiber.StatusGone,
 }
 
-// receiptAgain is for how long after the hour of its id an answer that is sent
-// again gets its receipt again: enough for whoever lost the first answer on the
-// way. Later only somebody who reads exports sends it, and must not be able to
-// withdraw what others said.
-const receiptAgain = 3 * time.Hour
-
-// receipt is the code that withdraws an answer, "" for whoever may not have it:
-// an id, or a copy of the answer, must not be enough to withdraw it.
-func (s *Server) receipt(id survey.ID, outcome store.Outcome) string {
-	age := survey.Hour(s.cfg.Now()).Sub(survey.IDHour(id))
-	if outcome == store.Stored || outcome == store.Duplicate && age >= 0 && age <= receiptAgain {
-		return s.store.Receipt(id)
-	}
-	return ""
-}
-
-// appendOutcome writes what became of one submission.
-func (s *Server) appendOutcome(b []byte, id survey.ID, outcome store.Outcome) []byte {
+// appendOutcome writes what became of one submission. No receipt is in it: the code
+// is its sender's, who made it, or was shown by the form; nobody else may have it.
+func appendOutcome(b []byte, id survey.ID, outcome store.Outcome) []byte {
 	b = append(b, `{"outcome":"`...)
 	b = append(b, outcome.String()...)
 	b = append(b, `","id":"`...)
 	b = append(b, id.String()...)
-	b = append(b, '"')
-	if receipt := s.receipt(id, outcome); receipt != "" {
-		b = append(b, `,"receipt":"`...)
-		b = append(b, receipt...)
-		b = append(b, '"')
-	}
-	return append(b, '}')
+	return append(b, `"}`...)
 }
 
 // decode reads one JSON value that fills the whole body.

@@ -353,7 +353,7 @@ func TestFormAtMidnight(t *testing.T) {
 		"no stamp":  func(v url.Values) { v.Del("stamp") },
 		"another's": func(v url.Values) { v.Set("stamp", forms[3].Get("stamp")) },
 		"no round yet": func(v url.Values) {
-			v.Set("stamp", e.server.stampForm(v.Get("id"), survey.Date("2026-11-01").Start().Add(-1)))
+			v.Set("stamp", stamped(t, e.env, v.Get("id"), survey.Date("2026-11-01").Start().Add(-1)))
 		},
 	} {
 		v := url.Values{}

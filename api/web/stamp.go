@@ -5,35 +5,76 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"fmt"
+	"io"
 	"time"
+
+	"sipas/survey"
 )
 
-// stampSize is that of a stamp before it is text: a time, and an HMAC.
-const stampSize = 8 + sha256.Size
+// The parts of a stamp before it is text: a time, a nonce, and an HMAC. Forms of
+// earlier versions have no nonce.
+const (
+	stampTime  = 8
+	stampNonce = 16
+	stampSize  = stampTime + stampNonce + sha256.Size
+	stampOld   = stampTime + sha256.Size
+)
 
-// stampForm is what a form carries so that the server knows, when it comes
-// back, how long it was open: the moment it was made, bound to the id of its
-// answer, so that nobody makes one up or takes that of another form. It is
-// never stored.
-func (s *Server) stampForm(id string, made time.Time) string {
-	b := binary.BigEndian.AppendUint64(make([]byte, 0, stampSize), uint64(made.UnixMilli()))
-	return base64.RawURLEncoding.EncodeToString(append(b, stampMAC(s.stampKey, b, id)...))
+// stampForm is what a form carries and nothing else has: it is never stored. By it
+// the server knows, when the form comes back, how long that was open; and from it
+// comes the code that withdraws the answer, see [survey.Receipt]. It is bound to the
+// id of the answer, so that nobody makes one up or takes that of another form.
+func (s *Server) stampForm(id string, made time.Time) (string, error) {
+	b := make([]byte, stampTime+stampNonce, stampSize)
+	binary.BigEndian.PutUint64(b, uint64(made.UnixMilli()))
+	if _, err := io.ReadFull(s.cfg.Random, b[stampTime:]); err != nil {
+		return "", fmt.Errorf("stamp a form: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(append(b, stampMAC(s.stampKey, b, id)...)), nil
 }
 
-// formMade reads back when a form was made; false for a stamp that is not there,
-// not this service's, or another form's.
-func (s *Server) formMade(id, stamp string) (time.Time, bool) {
+// readStamp decodes a stamp; nil for one that is not there, not this service's, or
+// another form's.
+func (s *Server) readStamp(id, stamp string) []byte {
 	b, err := base64.RawURLEncoding.DecodeString(stamp)
-	if err != nil || len(b) != stampSize || !hmac.Equal(b[8:], stampMAC(s.stampKey, b[:8], id)) {
+	if err != nil || len(b) != stampSize && len(b) != stampOld {
+		return nil
+	}
+	if sealed := len(b) - sha256.Size; !hmac.Equal(b[sealed:], stampMAC(s.stampKey, b[:sealed], id)) {
+		return nil
+	}
+	return b
+}
+
+// formMade reads back when a form was made; false without a genuine stamp.
+func (s *Server) formMade(id, stamp string) (time.Time, bool) {
+	b := s.readStamp(id, stamp)
+	if b == nil {
 		return time.Time{}, false
 	}
 	return time.UnixMilli(int64(binary.BigEndian.Uint64(b))), true
 }
 
-// stampMAC seals a time of fixed length with the id after it.
-func stampMAC(key, made []byte, id string) []byte {
+// formReceipt is the code that withdraws the answer of a form, and the one that
+// earlier versions gave it. The whole stamp is the nonce, so that a form which was
+// opened before stamps had one gives the same code each time too. That of a form
+// without a genuine stamp is random, and before is "": anybody can send the same again.
+func (s *Server) formReceipt(id survey.ID, stamp string) (code, before string, err error) {
+	if nonce := s.readStamp(id.String(), stamp); nonce != nil {
+		return s.store.Receipt(id, nonce), s.store.Receipt(id, nil), nil
+	}
+	nonce := make([]byte, stampNonce)
+	if _, err := io.ReadFull(s.cfg.Random, nonce); err != nil {
+		return "", "", fmt.Errorf("make a receipt: %w", err)
+	}
+	return s.store.Receipt(id, nonce), "", nil
+}
+
+// stampMAC seals what has one of two lengths with an id of one length after it.
+func stampMAC(key, stamped []byte, id string) []byte {
 	mac := hmac.New(sha256.New, key)
-	mac.Write(made)
+	mac.Write(stamped)
 	mac.Write([]byte(id))
 	return mac.Sum(nil)
 }

@@ -79,12 +79,12 @@ func TestFormSpeedingAgain(t *testing.T) {
 	}
 	late.Add(int64(time.Second))
 	v.Set("a.c01", "4")
-	receipt := receiptOn(t, e.postForm(v, ""))
+	receiptOn(t, e.postForm(v, ""))
 	if markedFast(t, e, v.Get("id")) {
 		t.Error("a corrected form was marked: its time began with the correction")
 	}
-	v.Set("stamp", e.server.stampForm(v.Get("id"), e.server.cfg.Now().Add(-time.Second)))
-	if again := receiptOn(t, e.postForm(v, "")); again != receipt || markedFast(t, e, v.Get("id")) {
+	v.Set("stamp", stamped(t, e, v.Get("id"), e.server.cfg.Now().Add(-time.Second)))
+	if again := e.postForm(v, ""); again.status != http.StatusOK || strings.Contains(again.body, "<output>") || markedFast(t, e, v.Get("id")) {
 		t.Error("a resend with another time is another answer")
 	}
 	// The same id with other answers: the page offers another id.
@@ -146,4 +146,14 @@ func flagsOf(t testing.TB, e *env, id string) survey.Flags {
 	}
 	t.Fatalf("answer %s is not stored", id)
 	return 0
+}
+
+// stamped is the stamp of a form with an id that was made at a time.
+func stamped(t testing.TB, e *env, id string, made time.Time) string {
+	t.Helper()
+	stamp, err := e.server.stampForm(id, made)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stamp
 }

@@ -627,7 +627,7 @@ func TestTabletWithdrawal(t *testing.T) {
 		t.Fatalf("%d answers stored", len(list))
 	}
 	// The server could make a code for every id: it must open nothing here.
-	if page := withdraw(e.store.Receipt(list[0].ID)); !strings.Contains(page, unknown) {
+	if page := withdraw(e.store.Receipt(list[0].ID, nil)); !strings.Contains(page, unknown) {
 		t.Error("a code that the tablet did not make withdraws its answer")
 	}
 	f.send(b)
