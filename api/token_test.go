@@ -195,3 +195,21 @@ func TestTokensMoveWithTheirEnd(t *testing.T) {
 	})
 	service.stop(syscall.SIGTERM)
 }
+
+// What people copy from the manuals has no secret in it: it would stand in the list of
+// processes, and in the shell's history.
+func TestManualsShowNoSecretOnACommandLine(t *testing.T) {
+	for _, name := range []string{"../README.md", "../kiosk/SETUP.md", "../kiosk/PROTOCOL.md", "../docker-compose.yml", "store/MONGODB.md"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			for _, flag := range []string{"--token ", "--token=", "--secret ", "--secret=", "--mongodb-uri ", "--mongodb-uri=mongodb"} {
+				if at := strings.Index(line, flag); at >= 0 && strings.Contains(line, "sipas ") {
+					t.Errorf("%s shows %s: %s", name, flag, line)
+				}
+			}
+		}
+	}
+}

@@ -14,7 +14,7 @@ type verifyCommand struct {
 	storeFlags
 	serviceFlags
 	Backup string `type:"existingfile" placeholder:"FILE" help:"Prove that this backup is whole, and with the root secret that it is unaltered, in place of the store."`
-	Kept   bool   `help:"Promise that the file of --backup is stored safely elsewhere: tablets may then forget the answers that it has. Told to the service (--url, --token with the right backup), or the store, when the backup is proven and not before."`
+	Kept   bool   `help:"Promise that the file of --backup is stored safely elsewhere: tablets may then forget the answers that it has. Told to the service (--url, with a token of the right backup), or the store, when the backup is proven and not before."`
 }
 
 // Run ends with exit code 1 when something does not agree.
