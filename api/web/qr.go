@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/skip2/go-qrcode"
 
 	"sipas/survey"
 )
@@ -22,53 +21,58 @@ const (
 // FormURL is the address that a desk's QR code carries.
 func (s *Server) FormURL(desk string) string { return s.cfg.PublicURL + "/s/" + url.PathEscape(desk) }
 
-// qrCode finds the desk that the path names and draws its code: a quarter of it
-// may be dirty or torn (level "Q", here called High), and four modules stay
-// white around it.
-func (s *Server) qrCode(r *request) (*survey.Desk, *qrcode.QRCode, error) {
+// qrOf finds the desk that the path names and gets its picture; size is that of a PNG, 0
+// for the drawing. It returns no picture to a browser that has it, which it has told so.
+func (s *Server) qrOf(r *request, size int) (*survey.Desk, *qrPicture, error) {
 	desk, err := s.pathDesk(r)
 	if err != nil {
 		return nil, nil, err
 	}
-	code, err := qrcode.New(s.FormURL(desk.ID), qrcode.High)
-	return desk, code, err
+	if err := s.codes.wait(r.context); err != nil {
+		return nil, nil, err
+	}
+	key := qrKey{s.FormURL(desk.ID), size}
+	var p *qrPicture
+	if known := !r.route.page && strings.Contains(r.Get(fiber.HeaderIfNoneMatch), key.tag()); known {
+		r.Status(fiber.StatusNotModified)
+	} else if p, err = s.codes.get(r.context, key); err != nil {
+		return nil, nil, err
+	}
+	if !r.route.page {
+		r.Set(fiber.HeaderCacheControl, "public, max-age=3600")
+		r.Set(fiber.HeaderETag, key.tag())
+	}
+	return desk, p, nil
 }
 
 func (s *Server) qrPNG(r *request) error {
-	_, code, err := s.qrCode(r)
-	if err != nil {
-		return err
-	}
 	size := qrDefault
 	if n, err := strconv.Atoi(r.Query("size")); err == nil {
 		size = min(max(n, qrLeast), qrMost)
 	}
-	b, err := code.PNG(size)
-	if err != nil {
+	_, p, err := s.qrOf(r, size)
+	if err != nil || p == nil {
 		return err
 	}
-	cacheQR(r)
 	r.Response().Header.SetContentType("image/png")
-	r.Response().SetBodyRaw(b)
+	r.Response().SetBodyRaw(p.png)
 	return nil
 }
 
 func (s *Server) qrSVG(r *request) error {
-	_, code, err := s.qrCode(r)
-	if err != nil {
+	_, p, err := s.qrOf(r, 0)
+	if err != nil || p == nil {
 		return err
 	}
-	bitmap := code.Bitmap()
-	svg := fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="512" height="512" shape-rendering="crispEdges">`+
-		`<path fill="#fff" d="M0 0h%[1]dv%[2]dH0z"/><path fill="#000" d="%s"/></svg>`, len(bitmap), len(bitmap), qrPath(bitmap))
-	cacheQR(r)
-	r.sendCompressed(fiber.StatusOK, "image/svg+xml", []byte(svg))
+	r.sendCompressed(fiber.StatusOK, "image/svg+xml", p.svg())
 	return nil
 }
 
-// cacheQR lets a browser keep a picture that changes only with the address of
-// the service.
-func cacheQR(r *request) { r.Set(fiber.HeaderCacheControl, "public, max-age=3600") }
+// svg is the drawing as a file.
+func (p *qrPicture) svg() []byte {
+	return fmt.Appendf(nil, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="512" height="512" shape-rendering="crispEdges">`+
+		`<path fill="#fff" d="M0 0h%[1]dv%[2]dH0z"/><path fill="#000" d="%s"/></svg>`, len(p.modules), len(p.modules), p.path)
+}
 
 // qrPath draws the dark modules as one path: each run of a row is a rectangle.
 func qrPath(bitmap [][]bool) string {
@@ -101,12 +105,11 @@ type sheet struct {
 
 // qrSheet is a page to print and hang up at the desk.
 func (s *Server) qrSheet(r *request) error {
-	desk, code, err := s.qrCode(r)
+	desk, p, err := s.qrOf(r, 0)
 	if err != nil {
 		return err
 	}
-	bitmap := code.Bitmap()
-	d := sheet{Desk: desk, Unit: s.unitName(desk.Unit), Address: s.FormURL(desk.ID), Path: qrPath(bitmap), Size: len(bitmap)}
+	d := sheet{Desk: desk, Unit: s.unitName(desk.Unit), Address: s.FormURL(desk.ID), Path: p.path, Size: len(p.modules)}
 	return s.render(r, fiber.StatusOK, "qr", s.newPage(r, s.texts.say(r.language(), "qr.title"), &d))
 }
 

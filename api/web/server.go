@@ -101,6 +101,7 @@ type Server struct {
 	boards  boards
 	blanks  blankForms
 	bundles bundles
+	codes   *codes
 	aside   asideCounts
 	// backups holds a token for each backup that is being streamed.
 	backups chan struct{}
@@ -175,6 +176,7 @@ func NewWaiting(cfg Config) *Server {
 		IdleTimeout:             idleTimeout,
 		ErrorHandler:            s.unrouted,
 	})
+	s.codes = newCodes()
 	s.conns = newConnections(cfg.Connections, s.trusted, cfg.Log)
 	server := s.app.Server()
 	server.HeaderReceived = s.requestConfig
