@@ -38,7 +38,7 @@ func TestCrossSite(t *testing.T) {
 			"own form":                       {fields(own), typeForm, map[string]string{"Sec-Fetch-Site": "same-origin", "Origin": publicURL}, false},
 			"loaded again":                   {fields(own), typeForm, map[string]string{"Sec-Fetch-Site": "none", "Origin": "null"}, false},
 			"a browser that tells nothing":   {fields(own), typeForm, nil, false},
-			"a browser that tells no site":   {fields(own), typeForm, map[string]string{"Origin": "null"}, false},
+			"a browser that tells no site":   {fields(own), typeForm, map[string]string{"Origin": "null"}, true},
 			"an old browser":                 {fields(own), typeForm, map[string]string{"Origin": publicURL}, false},
 			"a proxy that renames the host":  {fields(own), typeForm, map[string]string{"Origin": publicURL}, false},
 			"no token":                       {fields(""), typeForm, map[string]string{"Sec-Fetch-Site": "same-origin"}, true},
@@ -102,7 +102,7 @@ func TestCrossSite(t *testing.T) {
 func TestCrossSiteSignIn(t *testing.T) {
 	e := start(t, options{})
 	token := e.tokens[store.RightFull]
-	for site, refused := range map[string]bool{"cross-site": true, "same-site": true, "same-origin": false, "none": false, "": false} {
+	for site, refused := range map[string]bool{"cross-site": true, "same-site": true, "same-origin": false, "none": false, "": true} {
 		header := map[string]string{"Origin": "null", "Sec-Fetch-Site": site}
 		cookie := e.signedIn(token)
 		for _, c := range []call{{path: "/signin", body: url.Values{"token": {token}}.Encode(), contentType: typeForm}, {path: "/signout", cookie: cookie}} {
@@ -116,9 +116,108 @@ func TestCrossSiteSignIn(t *testing.T) {
 			t.Errorf("%q: the session afterwards: %d", site, a.status)
 		}
 	}
-	// A citizen's form is in nobody's session: chat applications open it in odd ways.
-	v := formValues(e, testDesk)
-	if a := e.do(call{method: "POST", path: "/s/" + testDesk, body: v.Encode(), contentType: typeForm, header: map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "https://" + otherHost}}); a.status != http.StatusOK {
-		t.Errorf("an answer: %d", a.status)
+}
+
+// TestCrossSiteAnswers: what a page of somebody else sends is refused wherever answers,
+// withdrawals and codes of tablets are taken, form or JSON; programs with a token are
+// taken, and whoever says nothing.
+func TestCrossSiteAnswers(t *testing.T) {
+	e := start(t, options{})
+	portal := start(t, options{config: func(c *Config) { c.PublicURL = "https://portal.example.vn:8443/khaosat" }})
+	plainHTTP := start(t, options{config: func(c *Config) { c.PublicURL = "http://192.0.2.7:8080" }})
+	const own, host = publicURL, "sipas.example.vn"
+	local := strings.TrimPrefix(e.url, "http://")
+	for _, c := range []struct {
+		name               string
+		e                  *env
+		site, origin, host string
+		refused            bool
+	}{
+		{"own form", e, "same-origin", own, host, false},
+		{"own form of an old browser", e, "", own, host, false},
+		{"neither header", e, "", "", host, false},
+		{"loaded again", e, "none", "null", host, false},
+		{"open since an earlier version", e, "same-origin", "null", host, false},
+		{"behind a proxy with another host", e, "", own, "10.0.0.1:8080", false},
+		{"by another name", e, "", "https://other.example.vn", "other.example.vn", false},
+		{"at the machine itself", e, "", "http://" + local, local, false},
+		{"in another case", e, "", "https://SIPAS.example.vn", "Sipas.Example.VN", false},
+		{"a port that browsers leave out", e, "", "https://other.example.vn", "other.example.vn:443", false},
+		{"with a port and a path", portal, "", "https://portal.example.vn:8443", "10.0.0.1", false},
+		{"in a local network", plainHTTP, "", "http://192.0.2.7:8080", "192.0.2.7:8080", false},
+		{"in a local network, by name", plainHTTP, "", "http://sipas.local:8080", "sipas.local:8080", false},
+		{"at an IPv6 address", plainHTTP, "", "http://[2001:db8::7]:8080", "[2001:db8::7]:8080", false},
+
+		{"another site", e, "cross-site", "https://" + otherHost, host, true},
+		{"another site that hides", e, "cross-site", "null", host, true},
+		{"another site that hides all it can", e, "cross-site", "", host, true},
+		{"another host of the domain", e, "same-site", "https://a.example.vn", host, true},
+		{"another site, an old browser", e, "", "https://" + otherHost, host, true},
+		{"another host, an old browser", e, "", "https://a.example.vn", host, true},
+		{"a subdomain", e, "", "https://x." + host, host, true},
+		{"a name that begins so", e, "", own + ".evil.example", host, true},
+		{"another port", e, "", own + ":8443", host, true},
+		{"an origin that is hidden", e, "", "null", host, true},
+		{"without TLS", e, "", "http://" + host, host, true},
+		{"a file", e, "", "file://", host, true},
+		{"an extension", e, "", "chrome-extension://abc", host, true},
+		{"nonsense", e, "", "x", host, true},
+		{"with a path", e, "", own + "/", host, true},
+		{"a site that says nobody's name", e, "x", own, host, true},
+		{"the default port, where there is another", portal, "", "https://portal.example.vn", "10.0.0.1", true},
+		{"the path of the portal", portal, "", "https://portal.example.vn:8443/khaosat", "10.0.0.1", true},
+		{"another machine of the network", plainHTTP, "", "http://192.0.2.8:8080", "192.0.2.7:8080", true},
+		{"another port of the machine", plainHTTP, "", "http://192.0.2.7:80", "192.0.2.7:8080", true},
+	} {
+		form := formValues(c.e, testDesk)
+		form.Set("comment", "typed by the page")
+		for _, to := range []call{
+			{path: "/s/" + testDesk, contentType: typeForm, body: form.Encode()},
+			{path: "/S/" + testDesk + ".", contentType: typeForm, body: formValues(c.e, testDesk).Encode()},
+			{path: "/r", contentType: typeForm, body: "code=0123-4567-89AB-CDEF"},
+			{path: "/api/v1/responses", contentType: typeJSON, body: submission(t, nil)},
+			{path: "/api/v1/responses", contentType: typeText, body: submission(t, nil)},
+			{path: "/api/v1/kiosk/enrol", contentType: typeJSON, body: "{}"},
+			{path: "/signin", contentType: typeForm, body: "token=x"},
+		} {
+			to.method, to.host, to.header = http.MethodPost, c.host, map[string]string{}
+			for name, value := range map[string]string{"Sec-Fetch-Site": c.site, "Origin": c.origin} {
+				if value != "" {
+					to.header[name] = value
+				}
+			}
+			before := len(c.e.stored())
+			a := c.e.do(to)
+			if got := a.status == http.StatusForbidden; got != c.refused || a.status >= 500 {
+				t.Errorf("%s: POST %s: status %d %s", c.name, to.path, a.status, plain(a.body))
+			}
+			if c.refused && (strings.Contains(a.body, "typed by the page") || strings.Contains(a.body, form.Get("id")) || len(c.e.stored()) != before) {
+				t.Errorf("%s: POST %s: what was refused comes back, or is stored", c.name, to.path)
+			}
+			if strings.HasPrefix(to.path, "/s/") && c.refused && !strings.Contains(a.body, `href="`+c.e.server.href("/s/"+testDesk)+`?lang=vi"`) {
+				t.Errorf("%s: no way to the form: %s", c.name, plain(a.body))
+			}
+		}
+		// No page can make a browser send a token along.
+		if a := c.e.do(call{method: "POST", path: "/api/v1/responses", contentType: typeJSON, body: submission(t, nil), token: c.e.tokens[store.RightSubmit], host: c.host,
+			header: map[string]string{"Origin": c.origin}}); a.status != http.StatusCreated {
+			t.Errorf("%s: a program with a token: %d", c.name, a.status)
+		}
+	}
+	for _, lang := range e.server.texts.languages {
+		a := e.do(call{method: "POST", path: "/s/" + testDesk + "?shared=1&lang=" + lang, contentType: typeForm, body: formValues(e, testDesk).Encode(), header: map[string]string{"Origin": "null"}})
+		for _, key := range []string{"error.cross_site", "help.cross_site", "error.cross_site.open"} {
+			if !strings.Contains(plain(a.body), e.server.texts.say(lang, key)) {
+				t.Errorf("in %s the page lacks %s: %s", lang, key, plain(a.body))
+			}
+		}
+	}
+	// No other site may ask a browser whether it may send JSON.
+	a := e.do(call{method: "OPTIONS", path: "/api/v1/responses", header: map[string]string{"Origin": "https://" + otherHost, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}})
+	if a.status != http.StatusMethodNotAllowed || a.header.Get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("a preflight: %d %v", a.status, a.header)
+	}
+	if n := strings.Count(e.log.String(), "stood on a page of another site"); n != 1 {
+		t.Errorf("the log says %d times that forms are refused", n)
 	}
 }

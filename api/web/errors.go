@@ -57,6 +57,7 @@ const (
 	codeForeignForm     survey.Code = "form_foreign"
 	codeRightsExceeded  survey.Code = "rights_exceeded"
 	codeTokenExists     survey.Code = "token_exists"
+	codeCrossSite       survey.Code = "cross_site"
 )
 
 // statuses is the one map from error code to HTTP status. Codes of fields do
@@ -64,7 +65,7 @@ const (
 var statuses = map[survey.Code]int{
 	codeBadRequest: 400, codeEmptyBody: 400, codeMalformedJSON: 400, codeTrailing: 400, codeRepeatedKey: 400, codeBodyUTF8: 400,
 	codeTokenRequired: 401, codeTokenUnknown: 401, codeTicketInvalid: 401, codeSignInRequired: 401,
-	codeRightMissing: 403, codeRightsExceeded: 403, codeRevoked: 403, codeForeignForm: 403,
+	codeRightMissing: 403, codeRightsExceeded: 403, codeRevoked: 403, codeForeignForm: 403, codeCrossSite: 403,
 	codeNotFound: 404, codePairing: 404, survey.CodeDeskUnknown: 404, survey.CodeRoundUnknown: 404,
 	codeMethod:  405,
 	codeTimeout: 408,

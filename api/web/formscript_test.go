@@ -571,9 +571,8 @@ func oldChromium(t *testing.T) string {
 	return program
 }
 
-// oldBrowser opens an address with Chrome 69 and returns what the script that the line
-// puts into its pages tells.
-func oldBrowser(t *testing.T, l *line, address string) string {
+// runOld opens an address with Chrome 69, until stop; stop returns what it printed.
+func runOld(t *testing.T, address string) (stop func() string) {
 	t.Helper()
 	var output bytes.Buffer
 	c := exec.CommandContext(t.Context(), oldChromium(t), "--headless", "--no-sandbox", "--disable-gpu", "--single-process", "--no-zygote", "--remote-debugging-port=0",
@@ -582,17 +581,26 @@ func oldBrowser(t *testing.T, l *line, address string) string {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	end := func() {
+	stop = sync.OnceValue(func() string {
 		_ = c.Process.Kill()
 		_ = c.Wait() // it was killed
-	}
+		return output.String()
+	})
+	t.Cleanup(func() { stop() })
+	return stop
+}
+
+// oldBrowser opens an address with Chrome 69 and returns what the script that the line
+// puts into its pages tells.
+func oldBrowser(t *testing.T, l *line, address string) string {
+	t.Helper()
+	stop := runOld(t, address)
 	select {
 	case told := <-l.driven:
-		end()
+		stop()
 		return told
 	case <-time.After(time.Minute):
-		end()
-		t.Fatalf("it did not come to an end:\n%s", output.String())
+		t.Fatalf("it did not come to an end:\n%s", stop())
 	}
 	return ""
 }

@@ -17,7 +17,9 @@ func (s *Server) setHeaders(r *request) {
 	h := &r.Response().Header
 	h.Set("X-Request-Id", r.id)
 	h.Set("Content-Security-Policy", s.policy)
-	h.Set("Referrer-Policy", "no-referrer")
+	// Others learn nothing, and browsers say of our own forms where they stood: with
+	// no-referrer they hide it, as a page of somebody else does.
+	h.Set("Referrer-Policy", "same-origin")
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")

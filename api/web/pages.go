@@ -197,6 +197,8 @@ type errorPage struct {
 	// Entry offers to type a desk code; Typed is what came for one.
 	Entry bool
 	Typed string
+	// Form leads to where what was refused can be done, "" where that is not known.
+	Form string
 	// Done of Total answers are loaded.
 	Loading     bool
 	Done, Total int64
@@ -220,8 +222,29 @@ func (s *Server) writeErrorPage(r *request, status int, f *failure) error {
 	if status >= 500 {
 		d.Entry = false
 	}
+	if f.code == codeCrossSite {
+		d.Entry, d.Form = false, s.ownForm(r)
+	}
 	if f.code == survey.CodeDeskUnknown {
 		d.Typed = shownCode(r.typedDesk())
 	}
 	return s.render(r, status, "error", p)
+}
+
+// ownForm is the address of the form that a page of somebody else sent in a citizen's
+// name, empty: what that page had filled in must not be one touch away from an answer.
+// The form's script has kept what a citizen filled in.
+func (s *Server) ownForm(r *request) string {
+	if r.route.path == "/r" {
+		return s.href("/r") + "?lang=" + r.language()
+	}
+	desk, err := s.pathDesk(r)
+	if err != nil {
+		return ""
+	}
+	address := s.href("/s/"+desk.ID) + "?lang=" + r.language()
+	if shared(r) {
+		address += "&shared=1"
+	}
+	return address
 }

@@ -80,6 +80,8 @@ type Server struct {
 	cfg Config
 	// site and prefix are the two parts of cfg.PublicURL: its origin, and its path, "" for none.
 	site, prefix string
+	// toldForeign is when the log last said that a form was refused by its origin, Unix seconds.
+	toldForeign atomic.Int64
 	// open says that what Open sets may be read.
 	open     atomic.Bool
 	store    *store.Store
