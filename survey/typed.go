@@ -213,6 +213,9 @@ const manyTries = 20
 // in any case, in groups, with O for 0 and I or L for 1, with other text or a whole
 // address around it. False where there is none, or more than one.
 func readCode(typed string, n int) (string, bool) {
+	if s := normalise(typed); len(s) == n && checkCharacter(s[:n-1]) == s[n-1] { // nothing around it
+		return s, true
+	}
 	s := Clean(typed)
 	found, tries := map[string]bool{}, 0
 	try := func(text string) {
