@@ -317,6 +317,51 @@ func TestAccept(t *testing.T) {
 	}
 }
 
+// TestBegun: an answer was begun as many seconds before as it took, by the repaired time of
+// the tablet; where its round ended in between it counts then. From the quarantine, which
+// knows the hour alone, nothing is told of it.
+func TestBegun(t *testing.T) {
+	key, c := testKey(t, 1), testCatalogue(t, testDocuments())
+	end := c.Rounds["r1"].Last.AddDays(1).Start()
+	for name, test := range map[string]struct {
+		seconds float64
+		after   time.Duration // after the end of the round
+		begun   time.Duration // likewise
+		known   bool
+		counted time.Duration
+	}{
+		"in the round":      {30, -time.Hour, -time.Hour - 30*time.Second, true, -time.Hour},
+		"over its end":      {29.5, 4 * time.Second, -25500 * time.Millisecond, true, -25500 * time.Millisecond},
+		"after its end":     {3, 4 * time.Second, time.Second, true, 4 * time.Second},
+		"half an hour late": {1801, 30 * time.Minute, -time.Second, true, -time.Second},
+		"later":             {1802, 30*time.Minute + time.Millisecond, -1999 * time.Millisecond, true, 30*time.Minute + time.Millisecond},
+		"not told":          {0, 4 * time.Second, 4 * time.Second, true, 4 * time.Second},
+		"impossible":        {-30, 4 * time.Second, 0, false, 4 * time.Second},
+		"too long":          {86401, 4 * time.Second, 0, false, 4 * time.Second},
+	} {
+		it := goodItem(t, "AAAAA0")
+		it.Seconds = test.seconds
+		b := testBatch(sealedItem(t, key.Public(), it))
+		now := end.Add(test.after)
+		b.Sessions = nil
+		b.Session, b.Mono, b.Wall = it.Session, it.Mono, it.Wall // sent at once, by whatever clock
+		b.Arrives(now)
+		a := b.Open(key, noon.AddDate(0, 0, -30), now.Add(time.Hour))[0]
+		if a.Err != nil || !a.At.Equal(now) {
+			t.Fatalf("%s: at %v, %v", name, a.At, a.Err)
+		}
+		if a.Begun.IsZero() == test.known || test.known && !a.Begun.Equal(end.Add(test.begun)) {
+			t.Errorf("%s: begun at %v", name, a.Begun)
+		}
+		if at := a.CountedAt(c); !at.Equal(end.Add(test.counted)) {
+			t.Errorf("%s: counts at %v", name, at)
+		}
+		if kept := Reopen(key, a.Sealed); !kept.Begun.IsZero() {
+			t.Errorf("%s: from the quarantine it was begun at %v", name, kept.Begun)
+		}
+	}
+}
+
 // exportOf is the file that a tablet with a key writes.
 func exportOf(t testing.TB, public []byte, device, purpose, batch, mac string) []byte {
 	t.Helper()

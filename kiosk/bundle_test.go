@@ -94,6 +94,10 @@ func TestBundleRounds(t *testing.T) {
 		"by the open door":    {func(r *survey.Round) { r.Doors = "open" }, true},
 		"by slip only":        {func(r *survey.Round) { r.Doors = survey.DoorsSlip }, false},
 		"by both doors":       {func(r *survey.Round) { r.Doors = survey.DoorsBoth }, true},
+		"of tablets":          {func(r *survey.Round) { r.PrimaryChannel = survey.ChannelKiosk }, true},
+		"of QR codes":         {func(r *survey.Round) { r.PrimaryChannel = survey.ChannelQR }, false},
+		"of paper":            {func(r *survey.Round) { r.PrimaryChannel = survey.ChannelPaper }, false},
+		"of tablets, by slip": {func(r *survey.Round) { r.PrimaryChannel, r.Doors = survey.ChannelKiosk, survey.DoorsSlip }, false},
 		"of another question": {func(r *survey.Round) { r.Instrument = "other" }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
