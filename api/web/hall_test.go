@@ -79,6 +79,8 @@ type hall struct {
 	front  string
 	behind atomic.Value // address of the process
 	mu     sync.Mutex
+	// path is that of the public URL.
+	path string
 	// between answers in place of the service where it returns true.
 	between func(http.ResponseWriter, *http.Request) bool
 }
@@ -235,7 +237,7 @@ func newAuthority() (*authority, error) {
 // url is an address of the service as tablets know it.
 func (h *hall) url(path string) string {
 	_, port, _ := net.SplitHostPort(h.front)
-	return "https://" + net.JoinHostPort(hallHost, port) + path
+	return "https://" + net.JoinHostPort(hallHost, port) + h.path + path
 }
 
 // serve starts the service and waits until it answers.
@@ -785,7 +787,7 @@ func (w *tabletTab) drain() {
 // version is that of the program that runs.
 func (w *tabletTab) version() string {
 	w.t.Helper()
-	return w.eval(`document.querySelector("link[rel=manifest]").getAttribute("href").split("/")[2]`)
+	return w.eval(`document.querySelector("link[rel=manifest]").getAttribute("href").split("/").at(-2)`)
 }
 
 // everything that the browser stores for the page, and that is of answers.
