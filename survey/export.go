@@ -170,8 +170,8 @@ func exportProof(key []byte, columns, cells []string) string {
 }
 
 // ExportMapping returns the mapping by which an import reads an export as it
-// reads the file of any other system: the answers, their ids, dates and channels
-// as far as an import may claim them. A line that says more (another door, flags
+// reads the file of any other system: the answers, their ids, dates, receipts and
+// channels as far as an import may claim them. A line that says more (another door, flags
 // of which the answers show nothing, an exclusion) is refused with
 // [CodeRestoreOnly]. Items and profile questions are found by their columns' names.
 func ExportMapping() Mapping {
@@ -183,7 +183,7 @@ func ExportMapping() Mapping {
 }
 
 // RestoreMapping returns the mapping that reads an export back exactly, with
-// channel, door, flags, receive time, exclusion and receipt. Every row must carry
+// channel, door, flags, receive time and exclusion. Every row must carry
 // the proof that [ExportTable] made with the same key.
 func RestoreMapping(key []byte) Mapping {
 	m := ExportMapping()
@@ -209,7 +209,7 @@ func (b *Binding) prove(cells []string) error {
 // exportLine reads what only an export says.
 func (b *Binding) exportLine(l *Line, get func(string) string, p *problems) {
 	l.Submission.ID, l.RowID = l.RowID, ""
-	l.Submission.Comment = unguard(l.Submission.Comment)
+	l.Submission.Comment, l.Submission.ReceiptSHA256 = unguard(l.Submission.Comment), get(targetReceipt)
 	if r := get(targetRound); r != b.round.ID {
 		p.add("round", CodeRoundUnknown, "the line belongs to another round")
 	}
@@ -267,11 +267,6 @@ func (b *Binding) provenLine(l *Line, flags Flags, get func(string) string, p *p
 	var err error
 	if l.Received, err = b.mapping.time(get(targetReceived)); err != nil {
 		p.add("received", CodeInvalid, err)
-	}
-	if receipt := get(targetReceipt); receipt != "" {
-		if l.Receipt, err = hex.DecodeString(receipt); err != nil || len(l.Receipt) != sha256.Size {
-			p.add(targetReceipt, CodeInvalid)
-		}
 	}
 	if get(targetExcludedAt) == "" {
 		return

@@ -27,9 +27,7 @@ type Line struct {
 	// Received is zero unless the line is restored: then it is the now of
 	// [Accept].
 	Received time.Time
-	// Receipt is the hash of the withdrawal code of a restored answer, nil where
-	// it has none, and Excluded its exclusion, nil where none holds.
-	Receipt  []byte
+	// Excluded is the exclusion of a restored answer, nil where none holds.
 	Excluded *ExportedExclusion
 	// Stage is what the line says about the draw of its sampling unit, nil
 	// where the file has no such columns.

@@ -123,7 +123,6 @@ func (s *Store) RestoreRows(ctx context.Context, round string, columns []string,
 		case err != nil:
 			return nil, err
 		}
-		response.Receipt = line.Receipt
 		lines, responses, at = append(lines, line), append(responses, response), append(at, i)
 	}
 	stored, err := s.AddResponses(ctx, responses)
