@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
 
 	"sipas/survey"
@@ -184,6 +185,20 @@ const (
 	maxSlip    = 60
 	slipRandom = 19
 )
+
+// strayDesk finds the desk whose code alone stands in a path that leads nowhere, as who
+// forgets the /s/ types it; nil for other paths, and for codes that offices chose, which
+// may be any word.
+func (s *Server) strayDesk(r *request, path string, err error) *survey.Desk {
+	code, ok := survey.ReadCode(strings.Trim(path, "/"), deskRandom)
+	if !ok || r.route.method != fiber.MethodGet || !s.open.Load() || failureOf(err).code != codeNotFound || strings.Contains(strings.Trim(path, "/"), "/") {
+		return nil
+	}
+	return s.store.View().Desks[code]
+}
+
+// deskRandom is the number of characters of a desk's code without the check.
+const deskRandom = 5
 
 // shownCode is what came where the code of a desk should be, for a field in which it can
 // be put right.

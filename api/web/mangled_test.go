@@ -3,6 +3,7 @@ package web
 import (
 	"bufio"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"sipas/api/store"
 	"sipas/survey"
 )
 
@@ -74,8 +76,11 @@ func TestMangledAddresses(t *testing.T) {
 		"/s/" + code + "%3Flang=en%26shared=1":                   to + "?lang=en&shared=1",
 		"/s/" + code + "%23" + slip:                              "/s/" + code,
 		"/s/https://khaosat.example.gov.vn/s/" + code + "?lang=": to,
-		"/s/s/" + code:      to,
-		"/s%20" + code:      to,
+		"/s/s/" + code: to,
+		"/s%20" + code: to,
+		"/" + code:     to,
+		"/" + strings.ToLower(code) + ".?lang=en": to + "?lang=en",
+		"/S01":              "",
 		"/s/%F0%9F%91%8D":   "",
 		"/s/%E1%BB%A6":      "",
 		"/s/s01.)":          "", // S01, or the S01. that the office chose too
@@ -114,7 +119,7 @@ func TestMangledAddresses(t *testing.T) {
 		case status != http.StatusSeeOther || location != want:
 			t.Errorf("GET %q: %d %q, want %q", target, status, location, want)
 		}
-		if !strings.HasPrefix(want, "/s/") || strings.Contains(target, "code=") {
+		if !strings.HasPrefix(want, "/s/") || strings.Contains(target, "code=") || strings.HasPrefix(strings.ToUpper(target), "/"+code) {
 			continue
 		}
 		// An answer that is posted there is not lost.
@@ -149,6 +154,19 @@ func TestMangledElsewhere(t *testing.T) {
 	for _, target := range []string{"/qr/" + code + ".", "/QR/" + strings.ToLower(code) + ".PNG", "/qr/" + code + ".png)", "/qr//" + code + ".svg", "/qr/" + strings.Replace(code, "AA", "%C3%82", 1), "/qr/" + code + "%E2%80%8B.svg"} {
 		if status, _, _ := e.rawAnswer("GET", target, ""); status != http.StatusOK {
 			t.Errorf("GET %q: %d", target, status)
+		}
+	}
+	// Staff and programs name a desk in the same ways.
+	for _, typed := range []string{strings.ToLower(code) + ".", "https://khaosat.example.gov.vn/s/" + code} {
+		var made PairedDevice
+		a := e.do(call{method: "POST", path: "/api/v1/devices", token: e.tokens[store.RightStaff], contentType: typeJSON, body: `{"name":"Một","desk":"` + typed + `"}`})
+		if err := json.Unmarshal([]byte(a.body), &made); err != nil || made.Device.Desk != code {
+			t.Errorf("a tablet at %q: %d %s", typed, a.status, a.body)
+		}
+		a = e.do(call{method: "POST", path: "/api/v1/devices/" + made.Device.ID, token: e.tokens[store.RightStaff], contentType: typeJSON, body: `{"desk":"quầy q2,"}`})
+		var moved DeviceStatus
+		if err := json.Unmarshal([]byte(a.body), &moved); err != nil || moved.Desk != "Q2" {
+			t.Errorf("moved to Q2: %d %s", a.status, a.body)
 		}
 	}
 	for _, lang := range e.server.texts.languages {

@@ -111,7 +111,11 @@ func (s *Server) unrouted(c *fiber.Ctx, err error) error {
 	}
 	r.route.page = r.route.page || !strings.HasPrefix(path, "/api/") && strings.Contains(c.Get(fiber.HeaderAccept), "text/html")
 	s.setHeaders(r)
-	s.writeError(r, err)
+	if desk := s.strayDesk(r, path, err); desk != nil {
+		s.seeOther(r, s.formPath(r, desk, path))
+	} else {
+		s.writeError(r, err)
+	}
 	s.logAccess(r, started)
 	return nil
 }
