@@ -125,7 +125,7 @@ func (s *serviceSink) restore(ctx context.Context, rows web.RestoredRows) ([]lin
 	if errors.As(err, &refused) && len(refused.Fields) > 0 { // to be said in the command's language
 		fields := make([]survey.FieldError, len(refused.Fields))
 		for i, f := range refused.Fields {
-			fields[i] = survey.FieldError{Field: f.Field, Code: survey.Code(f.Code)}
+			fields[i] = survey.FieldError{Field: f.Field, Code: survey.Code(f.Code), Detail: f.Detail}
 		}
 		err = &survey.Error{Fields: fields}
 	}
