@@ -30,10 +30,22 @@ func TestWeighCells(t *testing.T) {
 		{"the smallest into the next smallest of its filing channel",
 			[]Cell{cell(0, 100), cell(1, 50), cell(0, 300), cell(0, 80)}, []int{9, 10, 30, 20},
 			[]outcome{{[]int32{0, 3}, 180, 29, "", false}, {[]int32{1}, 50, 10, "", false}, {[]int32{2}, 300, 30, "", false}}, nil},
+		{"ten are enough, in the unit too", []Cell{cell(0, 100)}, []int{10},
+			[]outcome{{[]int32{0}, 100, 10, "", false}}, nil},
+		{"as many answers as results", []Cell{cell(0, 12), cell(0, 12), cell(0, 8)}, []int{12, 4, 8},
+			[]outcome{{[]int32{0}, 12, 12, "", false}, {[]int32{1, 2}, 20, 12, "", false}}, nil},
 		{"again until ten", []Cell{cell(0, 10), cell(0, 20), cell(0, 30), cell(0, 400)}, []int{2, 3, 4, 50},
 			[]outcome{{[]int32{0, 1, 2, 3}, 460, 59, "", false}}, nil},
 		{"ties by number", []Cell{cell(0, 10), cell(0, 20), cell(0, 30), cell(0, 40)}, []int{5, 5, 10, 10},
 			[]outcome{{[]int32{0, 1}, 30, 10, "", false}, {[]int32{2}, 30, 10, "", false}, {[]int32{3}, 40, 10, "", false}}, nil},
+		{"ties by number, of three", []Cell{cell(0, 30), cell(0, 20), cell(0, 10)}, []int{6, 6, 6},
+			[]outcome{{[]int32{0, 1, 2}, 60, 18, "", false}}, nil},
+		{"ties by number, of those to merge into", []Cell{cell(0, 100), cell(0, 10), cell(0, 200), cell(0, 300)}, []int{12, 3, 12, 12},
+			[]outcome{{[]int32{0, 1}, 110, 15, "", false}, {[]int32{2}, 200, 12, "", false}, {[]int32{3}, 300, 12, "", false}}, nil},
+		{"ties by number, of those that lack answers", []Cell{cell(0, 100), cell(0, 10), cell(0, 200), cell(0, 20)}, []int{30, 9, 12, 9},
+			[]outcome{{[]int32{0}, 100, 30, "", false}, {[]int32{1, 3}, 30, 18, "", false}, {[]int32{2}, 200, 12, "", false}}, nil},
+		{"ties by number, of the first member when merged", []Cell{cell(0, 5), cell(0, 100), cell(0, 7), cell(0, 70)}, []int{5, 10, 5, 9},
+			[]outcome{{[]int32{0, 2, 3}, 82, 19, "", false}, {[]int32{1}, 100, 10, "", false}}, nil},
 		{"then of the unit", []Cell{cell(0, 10), cell(1, 200), cell(2, 300)}, []int{4, 40, 30},
 			[]outcome{{[]int32{0, 2}, 310, 34, "", false}, {[]int32{1}, 200, 40, "", false}}, nil},
 		{"transactions without answers", []Cell{cell(0, 70), cell(0, 100)}, []int{0, 25},
@@ -121,6 +133,19 @@ func TestWeighCellsSpread(t *testing.T) {
 	}
 	if math.Abs(sum-1600) > 1e-9 || math.Abs(w.ratio-5) > 1e-12 {
 		t.Errorf("weights sum to %v, ratio %v", sum, w.ratio)
+	}
+	// Of one answer in twenty and more nobody says where it belongs: then everything is one cell.
+	for _, c := range []struct {
+		answers []int
+		spread  bool
+	}{{[]int{57, 38, 5}, false}, {[]int{58, 38, 5}, true}, {[]int{57, 38, 4}, true}, {[]int{57, 38, 6}, false}} {
+		if w := weighCells(plan, c.answers); c.spread != (len(w.cells) == 3) || c.spread && !w.cells[2].Spread {
+			t.Errorf("%v: %+v", c.answers, w.cells)
+		}
+	}
+	// As many answers as results do not exceed.
+	if w := weighCells(plan, []int{1000, 592, 8}); w.cells[2].Exceeds || w.units[0].Exceeds {
+		t.Errorf("as many answers as results: %+v", w)
 	}
 	if w := weighCells(plan, []int{1000, 597, 8}); !w.cells[2].Exceeds || w.cells[0].Exceeds || !w.units[0].Exceeds {
 		t.Errorf("more answers than results with the spread ones: %+v", w)

@@ -22,6 +22,12 @@ func TestShareInterval(t *testing.T) {
 		{"nobody satisfied", 0, 0, 40, 39, MethodBeta, 40, Interval{0, 1 - math.Pow(0.025, 1.0/40)}},
 		{"every PSU has the same share", 0.5, 0, 400, 39, MethodBeta, 400, BetaInterval(0.5, 400, 0.95)},
 		{"effective size is cut at n", 0.5, 0.001, 400, 39, MethodLogit, 400, Interval{}},
+		// 100 effective people and 10 on the rarer side are enough, 99 and 9.9 are not.
+		{"100 effective people", 0.5, 0.001, 100, 39, MethodLogit, 100, Interval{}},
+		{"99 effective people", 0.5, 0.001, 99, 39, MethodBeta, 99, Interval{}},
+		{"10 on the rarer side", 0.1, 0.001, 100, 39, MethodLogit, 100, Interval{}},
+		{"9.9 on the rarer side", 0.099, 0.001, 100, 39, MethodBeta, 100, Interval{}},
+		{"two people", 1, 0, 2, 1, MethodBeta, 2, Interval{math.Sqrt(0.025), 1}},
 		{"few effective people", 0.5, 0.06, 200, 1000, MethodBeta, math.NaN(), Interval{}},
 		{"few on the rarer side", 0.97, 0.01, 400, 1000, MethodBeta, math.NaN(), Interval{}},
 	} {
@@ -107,6 +113,9 @@ func TestCompositeInterval(t *testing.T) {
 	if !ok || method != MethodWilson || !near(iv.Low, 30/(30+z*z), 1e-12) || iv.High != 1 {
 		t.Errorf("unanimous: %v %s %v", iv, method, ok)
 	}
+	if iv, _, ok = CompositeInterval(1, 0, 1, 1, 0.95); !ok || !near(iv.Low, 1/(1+z*z), 1e-12) {
+		t.Errorf("one person: %v %v", iv, ok)
+	}
 	if iv, _, ok = CompositeInterval(0, 0, 30, 9, 0.95); !ok || iv.Low != 0 || !near(iv.High, z*z/(30+z*z), 1e-12) {
 		t.Errorf("nobody: %v %v", iv, ok)
 	}
@@ -121,6 +130,8 @@ func TestCompositeIntervalOfFew(t *testing.T) {
 		want float64 // degrees of freedom, by hand from the formula
 	}{
 		{0.95, 400, 40, 40}, // 20 on the rarer side
+		{0.05, 400, 40, 40},
+		{0.05, 399, 40, 1 / (1/40. + 0.6910005911/41.0969213837)}, // p 21.95/403
 		{0.90, 100, 20, 1 / (1/20. + 0.3875739645/20.4142011834)}, // p 92/104
 		{0.05, 60, 39, 1 / (1/39. + 0.5678710938/8.642578125)},    // p 5/64
 		{0.70, 40, 20, 20}, // 6·p·q > 1

@@ -86,12 +86,48 @@ func TestNumber(t *testing.T) {
 		{ptr(82.986), 2, "vi", "82,99"},
 		{ptr(82.986), 2, "en", "82.99"},
 		{ptr(80.0), -1, "vi", "80"},
+		{ptr(79.94), 1, "en", "79.9"},
+		{ptr(79.95), 1, "vi", "80,0"},
+		{ptr(79.96), 1, "vi", "80,0"},
+		{ptr(79.994), 2, "vi", "79,99"},
+		{ptr(79.996), 2, "en", "80.00"},
+		{ptr(100.0), 2, "vi", "100,00"},
+		{ptr(0.0), 1, "en", "0.0"},
 		{ptr(-5.25), 1, "vi", "-5,2"},
 		{nil, 2, "vi", "–"},
 		{nil, 2, "en", "–"},
 	} {
 		if got := Number(test.v, test.decimals, test.lang); got != test.want {
 			t.Errorf("Number(%v, %d, %s) = %q, want %q", test.v, test.decimals, test.lang, got, test.want)
+		}
+	}
+}
+
+// TestCellsToKnowOf: a table lists the cells that the weights leave out and those with more answers than results, whether
+// these are weighted or not, and no other.
+func TestCellsToKnowOf(t *testing.T) {
+	r := small()
+	member := []stats.CellMember{{Field: "land", Filing: "post"}}
+	r.Weighting.Cells = []stats.CellFigures{
+		{Unit: "fine", Members: member, Returned: 7001, Answers: 41, Weight: ptr(170.8)},
+		{Unit: "exceeding", Members: member, Returned: 42, Answers: 8002, Weight: ptr(0.01), Exceeds: true},
+		{Unit: "left-out", Members: member, Returned: 7003, Answers: 3, Uncovered: true},
+		{Unit: "both", Members: member, Returned: 0, Answers: 8004, Uncovered: true, Exceeds: true},
+	}
+	out := render(t, r, "table", "en")
+	_, cells, found := strings.Cut(out, "Cells not covered")
+	for unit, want := range map[string]string{"exceeding": "8002", "left-out": "7003", "both": "8004"} {
+		if !strings.Contains(cells, unit) || !strings.Contains(cells, want) {
+			t.Errorf("%s with %s is not listed:\n%s", unit, want, cells)
+		}
+	}
+	if !found || strings.Contains(cells, "fine") || strings.Contains(cells, "7001") {
+		t.Errorf("a cell without fault is listed:\n%s", cells)
+	}
+	exceed := ReasonText("answers_exceed_transactions", "en")
+	for line := range strings.Lines(cells) {
+		if name, _, _ := strings.Cut(strings.TrimSpace(line), " "); (name == "exceeding" || name == "both") != strings.Contains(line, exceed) && name != "" && name != "returned" {
+			t.Errorf("%q", line)
 		}
 	}
 }

@@ -187,6 +187,23 @@ func TestHeadline(t *testing.T) {
 	}
 }
 
+// TestCellsOnThePage: the page lists a cell with more answers than results though it is weighted, and one that is not.
+func TestCellsOnThePage(t *testing.T) {
+	weight := 0.5
+	report := &stats.Report{Level: 95, Weighting: stats.Weighting{Kind: "post_stratified", Cells: []stats.CellFigures{
+		{Unit: "u1", Returned: 7001, Answers: 41, Weight: &weight},
+		{Unit: "u1", Returned: 7002, Answers: 8002, Weight: &weight, Exceeds: true},
+		{Unit: "u2", Returned: 7003, Answers: 3, Uncovered: true},
+	}}}
+	e := start(t, options{reports: &fakeReports{report: report}})
+	page := e.do(call{path: "/reports/" + testRound + "?lang=en", cookie: e.signedIn(e.tokens["full"])}).body
+	for number, listed := range map[string]bool{"7,001": false, "7,002": true, "8,002": true, "7,003": true} {
+		if strings.Contains(page, ">"+number+"<") != listed {
+			t.Errorf("%s is listed: %t", number, !listed)
+		}
+	}
+}
+
 // TestBar draws on a scale of two units a point, and never outside.
 func TestBar(t *testing.T) {
 	n := func(v float64) *float64 { return &v }
