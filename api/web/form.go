@@ -365,10 +365,10 @@ func readForm(args *fasthttp.Args) *typed {
 	fixed := map[string]*string{"id": &t.id, "stamp": &t.stamp, "round": &t.round, "instrument": &t.instrument, "version": &t.version,
 		"field": &t.field, "filing": &t.filing, "helped": &t.helped, "comment": &t.comment, "reached": &t.reached, "website": &t.trap, "slip": &t.slip, "linked": &t.linked}
 	seen := map[string]bool{}
-	args.VisitAll(func(k, v []byte) {
+	for k, v := range args.All() {
 		name, value := string(k), string(v)
 		if seen[name] {
-			return
+			continue
 		}
 		seen[name] = true
 		if !utf8.ValidString(name) || !utf8.ValidString(value) {
@@ -382,7 +382,7 @@ func readForm(args *fasthttp.Args) *typed {
 		} else if id, ok := strings.CutPrefix(name, profilePrefix); ok {
 			t.profile[id] = value
 		}
-	})
+	}
 	// A text area sends each line end as two characters, which its own limit
 	// counts as one.
 	t.comment = strings.ReplaceAll(t.comment, "\r\n", "\n")

@@ -78,16 +78,16 @@ func (s *Server) reportQuery(r *request) (*survey.Round, map[string]string, erro
 func queryOf(r *request) (map[string]string, error) {
 	params := map[string]string{}
 	var wrong []survey.FieldError
-	r.Request().URI().QueryArgs().VisitAll(func(k, v []byte) {
+	for k, v := range r.Request().URI().QueryArgs().All() {
 		name := string(k)
 		if name == "lang" {
-			return
+			continue
 		}
 		if _, twice := params[name]; twice {
 			wrong = append(wrong, survey.FieldError{Field: strings.ToValidUTF8(name, "?"), Code: survey.CodeDuplicate})
 		}
 		params[name] = string(v)
-	})
+	}
 	if wrong != nil {
 		return nil, &survey.Error{Fields: wrong}
 	}

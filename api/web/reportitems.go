@@ -77,11 +77,11 @@ func (s *Server) itemsPage(r *request) error {
 	p := s.newPage(r, s.texts.say(r.language(), "items.title")+" – "+u.Round.Title.In(r.language()), v)
 	p.Wide = true
 	v.Narrowed = p.filters(c, u.Filter)
-	r.Request().URI().QueryArgs().VisitAll(func(k, value []byte) {
+	for k, value := range r.Request().URI().QueryArgs().All() {
 		if name := string(k); name != "lang" && len(value) > 0 {
 			p.query.Set(name, string(value))
 		}
-	})
+	}
 	back := map[string][]string{"lang": {p.Lang}}
 	for k, list := range p.query {
 		if k != "outcome" {
