@@ -24,7 +24,7 @@ type serveFlags struct {
 	Listen         string         `default:"127.0.0.1:8080" env:"SIPAS_LISTEN" help:"Address to listen on. Put a TLS proxy in front of it, or give --tls-cert and --tls-key."`
 	TLSCert        string         `name:"tls-cert" env:"SIPAS_TLS_CERT" placeholder:"FILE" help:"Speak HTTPS with this certificate and its chain (PEM); a renewed one is taken within seconds, without a restart."`
 	TLSKey         string         `name:"tls-key" env:"SIPAS_TLS_KEY" placeholder:"FILE" help:"Key of the certificate (PEM)."`
-	PublicURL      string         `name:"public-url" env:"SIPAS_PUBLIC_URL" help:"Address that QR codes carry, as citizens reach it (https://…). Default: the listening address."`
+	PublicURL      string         `name:"public-url" env:"SIPAS_PUBLIC_URL" help:"Address that QR codes carry, as citizens reach it (https://…, perhaps with a path). Default: the listening address."`
 	TrustedProxies []netip.Prefix `env:"SIPAS_TRUSTED_PROXIES" help:"Networks of proxies that say in X-Forwarded-For or Forwarded whose request they pass on, beside this machine: 172.16.0.0/12,10.1.2.3/32."`
 	ProxyHeader    string         `env:"SIPAS_PROXY_HEADER" placeholder:"NAME" help:"Believe only this header of the proxies: X-Forwarded-For or Forwarded. Default: both, where they agree."`
 	Sounds         string         `env:"SIPAS_SOUNDS" type:"existingdir" help:"Folder of recordings of questions, <instrument>@<version>.<item>.<language>.mp3, as sipas-2640@1.c01.hre.mp3."`

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/url"
@@ -150,25 +151,27 @@ func (s *Server) href(path string) string {
 }
 
 // below is the path of a request within the service. Some proxies pass the prefix on and
-// some strip it: it is taken off once, and no route begins with it (see ReadPublicURL).
+// some strip it: it is taken off once, and no route begins with it (see ReadPublicURL). One
+// that strips a slash too few, as nginx does when its location lacks the last one, is
+// understood too.
 func (s *Server) below(path string) string {
 	n := len(s.prefix)
-	if n == 0 || len(path) < n || !strings.EqualFold(path[:n], s.prefix) {
+	if n == 0 || path == "" || path[0] != '/' {
 		return path
 	}
-	switch rest := path[n:]; {
-	case rest == "":
-		return "/"
-	case rest[0] == '/':
-		return rest
+	if len(path) >= n && strings.EqualFold(path[:n], s.prefix) && (len(path) == n || path[n] == '/') {
+		path = path[n:]
 	}
-	return path
+	return "/" + strings.TrimLeft(path, "/")
 }
 
 // strip takes the prefix out of the address of a request, before anything looks at it.
 func (s *Server) strip(ctx *fasthttp.RequestCtx) {
 	if s.prefix == "" {
 		return
+	}
+	if asked := ctx.Request.Header.RequestURI(); bytes.HasPrefix(asked, []byte("//")) { // fasthttp takes what follows for a host
+		ctx.Request.SetRequestURIBytes(append([]byte("/"), bytes.TrimLeft(asked, "/")...))
 	}
 	u := ctx.URI()
 	u.SetPath(s.below(string(u.PathOriginal())))

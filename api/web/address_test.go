@@ -129,7 +129,7 @@ func TestBelow(t *testing.T) {
 		"/a/khaosat": "/", "/a/khaosat/": "/", "/a/khaosat/s/Q1": "/s/Q1", "/A/KhaoSat/s/Q1": "/s/Q1", "/s/Q1": "/s/Q1", "/": "/", "": "",
 		"/a": "/a", "/a/khaosat2/s": "/a/khaosat2/s", "/a/khaosats": "/a/khaosats", "/b/a/khaosat": "/b/a/khaosat",
 		// Once and no more: a path behind it that is the same is somebody's mistake.
-		"/a/khaosat/a/khaosat/s": "/a/khaosat/s", "/a/khaosat//s": "//s",
+		"/a/khaosat/a/khaosat/s": "/a/khaosat/s", "/a/khaosat//s": "/s", "//s/Q1": "/s/Q1", "//": "/", "*": "*",
 	} {
 		if got := s.below(in); got != want {
 			t.Errorf("%q is %q, want %q", in, got, want)
@@ -298,6 +298,11 @@ func TestPathForms(t *testing.T) {
 	}
 	if twice := e.do(call{path: portalPath + portalPath + "/s/" + testDesk}); twice.status != http.StatusNotFound {
 		t.Errorf("with the path twice: %d", twice.status)
+	}
+	for _, path := range []string{"/s/" + testDesk, "/api/v1/rounds", "/reports?by=unit"} {
+		if slashes := e.do(call{path: "/" + path, token: token, cookie: cookie}); slashes.status != http.StatusOK {
+			t.Errorf("%s through a proxy that strips a slash too few: %d", path, slashes.status)
+		}
 	}
 	// The log knows routes, however a request came.
 	if log := e.log.String(); strings.Contains(log, portalPath) || !strings.Contains(log, "route=/s/{desk}") {

@@ -183,7 +183,7 @@ func TestMangledElsewhere(t *testing.T) {
 // or strips.
 func TestMangledBelowAPath(t *testing.T) {
 	e := start(t, options{config: func(c *Config) { c.PublicURL = "https://portal.example.gov.vn/khaosat" }})
-	for _, target := range []string{"/khaosat/S/q2.", "//khaosat//s//Q2)", "/KHAOSAT/s%2FQ2", "/S/q2.", "//s/Q2", "/s?code=" + url.QueryEscape("https://portal.example.gov.vn/khaosat/s/Q2.")} {
+	for _, target := range []string{"/khaosat/S/q2.", "//khaosat//s//Q2)", "/KHAOSAT/s%2FQ2", "/S/q2.", "//s/Q2.", "/s?code=" + url.QueryEscape("https://portal.example.gov.vn/khaosat/s/Q2.")} {
 		if status, location, _ := e.rawAnswer("GET", target, ""); status != http.StatusSeeOther || location != "/khaosat/s/Q2" {
 			t.Errorf("GET %q: %d %q", target, status, location)
 		}
