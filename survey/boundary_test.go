@@ -118,3 +118,16 @@ func TestVersionOfAShortForm(t *testing.T) {
 		}
 	}
 }
+
+// TestOutsideHours: from six in the morning to eight in the evening an answer at a door is within hours.
+func TestOutsideHours(t *testing.T) {
+	for clock, outside := range map[string]bool{"00": true, "05": true, "06": false, "12": false, "19": false, "20": true, "21": true, "23": true} {
+		r := Response{Answers: "54", Door: DoorOpen, Answered: Hour(at(t, "2026-11-24 "+clock+":59:59"))}
+		if got := QualityFlags(&r)&FlagOutsideHours != 0; got != outside {
+			t.Errorf("at %s:59: outside hours is %t", clock, got)
+		}
+		if r.Door = DoorStaff; QualityFlags(&r)&FlagOutsideHours != 0 {
+			t.Errorf("at %s:59, of a file: outside hours", clock)
+		}
+	}
+}

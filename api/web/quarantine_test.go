@@ -104,6 +104,26 @@ func TestQuarantineWithdrawnID(t *testing.T) {
 	}
 }
 
+// TestQuarantineKeepsUnsure: an answer whose time nobody proves says so in quarantine, and after it was taken from there.
+func TestQuarantineKeepsUnsure(t *testing.T) {
+	e := startTablets(t, options{})
+	e.mend(newDesk)
+	f := e.paired("NEW")
+	f.give(nil)
+	e.clock.pass(time.Hour)
+	e.export(f.export()) // of a tablet that was never in contact
+	if list := e.quarantine(); len(list) != 1 || !list[0].Unsure {
+		t.Fatalf("in quarantine: %+v", list)
+	}
+	e.mend(withNewDesk)
+	if r := e.retry(); r != (retried{Taken: 1}) {
+		t.Fatalf("%+v", r)
+	}
+	if stored := e.stored(); len(stored) != 1 || stored[0].Flags&survey.FlagClock == 0 || !stored[0].Answered.Equal(survey.Hour(testNow())) {
+		t.Errorf("stored: %+v", stored)
+	}
+}
+
 // TestQuarantineTakenStays: an answer that was taken from the quarantine is stored when
 // it comes again, whatever the documents say by then.
 func TestQuarantineTakenStays(t *testing.T) {
