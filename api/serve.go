@@ -66,7 +66,6 @@ func (c *serveCommand) Run(t *terminal) error {
 	config := webConfig(log, public)
 	config.Proxies = c.TrustedProxies
 	config.ProxyHeader = c.ProxyHeader
-	config.Connections = connectionsWithin(openFiles())
 	if c.Sounds != "" {
 		config.Sounds = os.DirFS(c.Sounds)
 	}
@@ -136,7 +135,7 @@ func (c *serveFlags) publicURL(ln net.Listener) (string, error) {
 }
 
 func webConfig(log *slog.Logger, public string) web.Config {
-	return web.Config{PublicURL: public, Version: version(), Log: log, Now: now, Random: rand.Reader}
+	return web.Config{PublicURL: public, Version: version(), Log: log, Now: now, Random: rand.Reader, Connections: connectionsWithin(openFiles())}
 }
 
 // listening is a server and where it listens.
