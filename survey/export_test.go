@@ -1,6 +1,7 @@
 package survey
 
 import (
+	"encoding/csv"
 	"encoding/hex"
 	"reflect"
 	"slices"
@@ -58,6 +59,32 @@ func row(t *testing.T, c *Catalogue, key string, r Response, x *ExportedExclusio
 		t.Fatal(err)
 	}
 	return table.Columns(), slices.Clone(cells)
+}
+
+// A reason of two lines, as staff on Windows write it, is proven after a file too: there
+// the ends of its lines have one character.
+func TestProofOfLineEnds(t *testing.T) {
+	c, r := exportCatalogue(t), exportedAnswers["bare"]
+	columns, cells := row(t, c, "k", r, &ExportedExclusion{Reason: "thử\r\nmáy", Author: "An", At: r.Answered})
+	var file strings.Builder
+	if err := csv.NewWriter(&file).WriteAll([][]string{columns, cells}); err != nil {
+		t.Fatal(err)
+	}
+	read, err := csv.NewReader(strings.NewReader(file.String())).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := RestoreMapping([]byte("k"))
+	b, err := m.Bind(read[0], c, c.Rounds[r.Round])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, cells := range map[string][]string{"as exported": cells, "from a file": read[1]} {
+		l, err := b.Record(cells)
+		if err != nil || l.Excluded == nil || strings.ReplaceAll(l.Excluded.Reason, "\r", "") != "thử\nmáy" {
+			t.Errorf("%s: %+v %v", name, l.Excluded, err)
+		}
+	}
 }
 
 // What was exported comes back as it was, once its proof is seen.
