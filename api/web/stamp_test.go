@@ -33,17 +33,21 @@ func TestFormFlags(t *testing.T) {
 		change func(url.Values)
 		flags  survey.Flags
 	}{
-		"too fast":             {took: 21 * time.Second, flags: survey.FlagSpeeding},
-		"too fast and trapped": {took: time.Second, flags: survey.FlagSpeeding | survey.FlagTrap, change: func(v url.Values) { v.Set("website", "http://x") }},
-		"trapped":              {took: time.Minute, flags: survey.FlagTrap, change: func(v url.Values) { v.Set("website", " ") }},
-		"nearly a day":         {took: 24*time.Hour - time.Second},
-		"fast enough to read":  {took: 22 * time.Second},
-		"overnight":            {took: 25 * time.Hour, flags: survey.FlagUnstamped},
-		"before it was made":   {took: -time.Second},
-		"no stamp":             {took: time.Second, flags: survey.FlagUnstamped, change: func(v url.Values) { v.Del("stamp") }},
-		"another form's":       {took: time.Second, flags: survey.FlagUnstamped, change: func(v url.Values) { v.Set("stamp", foreign.Get("stamp")) }},
-		"made up":              {took: time.Second, flags: survey.FlagUnstamped, change: func(v url.Values) { v.Set("stamp", strings.Repeat("A", len(v.Get("stamp")))) }},
-		"no text of ours":      {took: time.Second, flags: survey.FlagUnstamped, change: func(v url.Values) { v.Set("stamp", "<b>") }},
+		"too fast":                  {took: 21 * time.Second, flags: survey.FlagSpeeding},
+		"too fast and trapped":      {took: time.Second, flags: survey.FlagSpeeding | survey.FlagTrap, change: func(v url.Values) { v.Set("website", "http://x") }},
+		"trapped":                   {took: time.Minute, flags: survey.FlagTrap, change: func(v url.Values) { v.Set("website", " ") }},
+		"nearly a day":              {took: 24*time.Hour - time.Second},
+		"fast enough to read":       {took: 22 * time.Second},
+		"a day":                     {took: 24 * time.Hour},
+		"over a day":                {took: 24*time.Hour + time.Millisecond, flags: survey.FlagUnstamped},
+		"overnight":                 {took: 25 * time.Hour, flags: survey.FlagUnstamped},
+		"before it was made":        {took: -time.Second},
+		"by a clock an hour behind": {took: -time.Hour},
+		"from the future":           {took: -time.Hour - time.Millisecond, flags: survey.FlagUnstamped},
+		"no stamp":                  {took: time.Second, flags: survey.FlagUnstamped, change: func(v url.Values) { v.Del("stamp") }},
+		"another form's":            {took: time.Second, flags: survey.FlagUnstamped, change: func(v url.Values) { v.Set("stamp", foreign.Get("stamp")) }},
+		"made up":                   {took: time.Second, flags: survey.FlagUnstamped, change: func(v url.Values) { v.Set("stamp", strings.Repeat("A", len(v.Get("stamp")))) }},
+		"no text of ours":           {took: time.Second, flags: survey.FlagUnstamped, change: func(v url.Values) { v.Set("stamp", "<b>") }},
 		"tampered time": {took: time.Second, flags: survey.FlagUnstamped, change: func(v url.Values) {
 			v.Set("stamp", v.Get("stamp")[:7]+"__"+v.Get("stamp")[9:])
 		}},
