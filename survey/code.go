@@ -50,6 +50,10 @@ func DeskCode(seed string) string {
 	return encode(sum[:], deskLength-1)
 }
 
+// DeskCodeIn reads the code that [DeskCode] made in a text that a person types or pastes;
+// false where there is none, or more than one.
+func DeskCodeIn(text string) (string, bool) { return readCode(text, deskLength) }
+
 // NewCode returns n random characters and a check character, for people to read
 // and type once.
 func NewCode(n int, random io.Reader) (string, error) {

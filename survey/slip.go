@@ -66,10 +66,14 @@ func NewSlip(key []byte, round, desk string, random io.Reader) (string, error) {
 	return group(s + string(checkCharacter(s))), nil
 }
 
+// SlipIn reads the slip, of whatever round and desk, in a text that a person types or
+// pastes, and returns its canonical form; false where there is none, or more than one.
+func SlipIn(text string) (string, bool) { return readCode(text, slipLength) }
+
 // ReadSlip reads a slip as a person types it and returns its canonical form;
 // false for one that is not of this round and desk.
 func ReadSlip(key []byte, round, desk, slip string) (string, bool) {
-	s, ok := readCode(slip, slipLength)
+	s, ok := SlipIn(slip)
 	if !ok {
 		return "", false
 	}

@@ -172,33 +172,26 @@ func (s *Server) formPath(r *request, desk *survey.Desk, typed string) string {
 			take(key, value)
 		}
 	}
-	if code, ok := survey.ReadCode(behind, slipRandom); ok {
+	if code, ok := survey.SlipIn(behind); ok {
 		fragment = code
 	}
 	u := url.URL{Path: "/s/" + desk.ID, RawQuery: keep.Encode(), Fragment: fragment}
 	return u.String()
 }
 
-// Of the code of a slip: how long one may be as it is typed, and its characters without
-// the check.
-const (
-	maxSlip    = 60
-	slipRandom = 19
-)
+// maxSlip is how long, in bytes, the code of a slip may be as it is typed.
+const maxSlip = 60
 
 // strayDesk finds the desk whose code alone stands in a path that leads nowhere, as who
 // forgets the /s/ types it; nil for other paths, and for codes that offices chose, which
 // may be any word.
 func (s *Server) strayDesk(r *request, path string, err error) *survey.Desk {
-	code, ok := survey.ReadCode(strings.Trim(path, "/"), deskRandom)
+	code, ok := survey.DeskCodeIn(strings.Trim(path, "/"))
 	if !ok || r.route.method != fiber.MethodGet || !s.open.Load() || failureOf(err).code != codeNotFound || strings.Contains(strings.Trim(path, "/"), "/") {
 		return nil
 	}
 	return s.store.View().Desks[code]
 }
-
-// deskRandom is the number of characters of a desk's code without the check.
-const deskRandom = 5
 
 // shownCode is what came where the code of a desk should be, for a field in which it can
 // be put right.
