@@ -27,15 +27,24 @@ type client struct {
 }
 
 func newClient(f serviceFlags, say io.Writer) (*client, error) {
-	base, err := web.ReadURL(f.URL)
+	base, err := f.base()
 	if err != nil {
-		return nil, fmt.Errorf("the address of the service (--url, SIPAS_URL) cannot work: %w", err)
+		return nil, err
 	}
 	token, err := f.token(say)
 	if err != nil {
 		return nil, err
 	}
 	return &client{base: base, token: token, http: &http.Client{Timeout: 3 * time.Minute}, say: say}, nil
+}
+
+// base is the address of the service as browsers write it.
+func (f serviceFlags) base() (string, error) {
+	base, err := web.ReadURL(f.URL)
+	if err != nil {
+		return "", fmt.Errorf("the address of the service (--url, SIPAS_URL) cannot work: %w", err)
+	}
+	return base, nil
 }
 
 // serviceError is what the service answered in place of a result.

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"text/tabwriter"
 
-	"sipas/api/web"
 	"sipas/survey"
 )
 
@@ -21,7 +20,7 @@ type desksCommand struct {
 // Run lists desks in service today: code, unit, names and the address of the
 // sheet to print.
 func (c *desksCommand) Run(t *terminal) error {
-	base, err := c.base()
+	base, err := c.printed()
 	if err != nil {
 		return err
 	}
@@ -47,16 +46,16 @@ func (c *desksCommand) Run(t *terminal) error {
 	return out.Flush()
 }
 
-// base is what the addresses of sheets begin with: the public address, else that of the
+// printed is the beginning of the addresses of sheets: the public address, else that of the
 // service that was asked, "" without both.
-func (c *desksCommand) base() (string, error) {
+func (c *desksCommand) printed() (string, error) {
 	if c.PublicURL != "" {
 		return checkPublicURL(c.PublicURL)
 	}
 	if c.URL == "" {
 		return "", nil
 	}
-	return web.ReadURL(c.URL)
+	return c.serviceFlags.base()
 }
 
 // catalogue reads the staff documents, through a service with a token that has the

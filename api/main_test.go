@@ -185,6 +185,7 @@ func TestCommandLine(t *testing.T) {
 		"public address in use":    {[]string{"serve", "--public-url", "https://example.vn/s", "--listen", "127.0.0.1:0", "--data", t.TempDir()}, 1, "address of the service itself"},
 		"public address to print":  {[]string{"desks", "--public-url", "https://example.vn/a/../b", "--data", t.TempDir()}, 1, "SIPAS_PUBLIC_URL) cannot work: its path has /.."},
 		"public address of slips":  {[]string{"slips", "--round", "r", "--desk", "d", "--public-url", "https://u:p4ss@example.vn", "--data", t.TempDir()}, 1, "it has a user"},
+		"address to list desks":    {[]string{"desks", "--url", "example.vn", "--token", "t"}, 1, "SIPAS_URL) cannot work: it begins with"},
 		"address of a service":     {[]string{"report", "--round", "r", "--url", "https://example.vn/?a", "--token", "t"}, 1, "SIPAS_URL) cannot work: it has a query"},
 	} {
 		t.Run(name, func(t *testing.T) {
