@@ -65,10 +65,10 @@ var messages = map[Code]Text{
 			"use the file as it was written, or bring back a backup with restore.",
 	},
 	CodeReference:    {"vi": "Tham chiếu đến mục không tồn tại.", "en": "It refers to something that does not exist."},
-	CodeRoundStarted: {"vi": "Đợt đã mở thì không đổi được mục này nữa; hãy lập đợt khác.", "en": "This of a round cannot change after it has opened; set up another round."},
+	CodeRoundStarted: {"vi": "Đợt đã mở thì không đổi được mục này nữa; hãy lập đợt khác.", "en": "This part of a round cannot change any more once it has opened; set up another round."},
 	CodeRoundsOverlap: {
-		"vi": "Hai đợt cùng dành cho một nơi trả lời (mã QR hoặc máy tính bảng) tại cùng đơn vị, cùng ngày; nơi đó chỉ hiện được một đợt.",
-		"en": "Two rounds are for the same doors (QR codes or tablets) at the same unit on the same day; a door can show only one.",
+		"vi": "Hai đợt cùng dành cho một nơi trả lời (mã QR hoặc máy tính bảng) tại cùng đơn vị, cùng ngày; nơi đó chỉ hiện được một đợt. Hãy đóng một đợt, hoặc đổi ngày hay đơn vị của đợt.",
+		"en": "Two rounds are for the same doors (QR codes or tablets) at the same unit on the same day; a door can show only one. Close one of them, or change its days or units.",
 	},
 	CodeRoundNotShown: {
 		"vi": "Quầy này không hiện đợt khảo sát đó, nên phiếu của đợt không dùng được ở đây.",
