@@ -424,6 +424,27 @@ func TestSharedScreen(t *testing.T) {
 	}
 }
 
+// TestSharedScreenLater: an answer that waited for the network is thanked for, but its code
+// is not shown to who stands at the screen by then.
+func TestSharedScreenLater(t *testing.T) {
+	chromium(t)
+	e := start(t, options{})
+	l := lineTo(e, func(l *line) { l.moods = []string{"swallow"} })
+	w := phone(t, e, l.URL)
+	w.do(chromedp.Navigate(l.URL + "/s/" + testDesk + "?lang=vi&shared=1"))
+	w.is(`!document.getElementById("steps").hidden`)
+	w.answerTwo()
+	w.eval(`window.setTimeout = (function (real) { return function (f, ms) { return real(f, ms > 1000 && ms < 20000 ? 1e6 : ms) } })(window.setTimeout); ""`)
+	w.click(".send button")
+	w.is(`!document.querySelector("[data-do=retry]").hidden`)
+	w.eval(`Date.now = (function (real) { return function () { return real() + 91000 } })(Date.now); ""`)
+	w.press("retry")
+	w.is(`!!document.querySelector("main .ok")`)
+	if shown := w.text("main"); w.eval(`String(!!document.querySelector(".receipt"))`) != "false" || len(e.stored()) != 1 {
+		t.Errorf("%d answers are stored; the screen shows\n%s", len(e.stored()), shown)
+	}
+}
+
 // early runs a script before those of each page.
 func early(source string) chromedp.Action[chromedp.Void] {
 	return func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {

@@ -5,6 +5,7 @@
 (function () {
   'use strict';
   var life = 24 * 3600 * 1000; // how long a draft is kept, in ms
+  var patience = 90 * 1000; // after how long, in ms, whoever used a shared screen has left it
   var prefix = 'sipas ';
   var main = document.getElementById('main');
   var form, steps, at, far, sending, shared, base, voice, sound, idle, slip;
@@ -225,7 +226,7 @@
   // arrive.
   function send() {
     if (sending) return;
-    sending = { body: encoded(), tries: 0, action: form.action };
+    sending = { body: encoded(), tries: 0, action: form.action, at: Date.now() };
     save({ sent: true });
     hide(form, true);
     hide(one('#bar'), true);
@@ -260,15 +261,17 @@
     }).catch(function () { return null; }).then(function (page) {
       clearTimeout(limit);
       job.busy = false;
-      if (page) return arrived(page, job.status);
+      if (page) return arrived(page, job);
       state('waiting');
       job.timer = setTimeout(function () { attempt(job); }, Math.max(wait * 1000, Math.min(60000, 2000 * Math.pow(2, job.tries - 1)) * (0.75 + Math.random() / 2)));
     });
   }
   // arrived shows the page that came in place of this one.
-  function arrived(page, status) {
+  function arrived(page, job) {
     sending = null;
-    var again = page.getElementById('answers');
+    var status = job.status, again = page.getElementById('answers'), receipt = page.querySelector('.receipt');
+    // The code is for whoever answered, not for who stands at the screen by now.
+    if (receipt && shared && Date.now() - job.at > patience) receipt.parentNode.parentNode.removeChild(receipt.parentNode);
     // Of what comes back, the new page has a draft. What was refused without it stays.
     if (again || status < 400 || status === 410) keep(null);
     var refresh = page.querySelector('meta[http-equiv=refresh]');
@@ -293,7 +296,7 @@
   // On a shared screen an unfinished form goes away with whoever left it.
   function stir() {
     clearTimeout(idle);
-    if (form && shared && !sending) idle = setTimeout(function () { location.replace(location.href); }, 90000);
+    if (form && shared && !sending) idle = setTimeout(function () { location.replace(location.href); }, patience);
   }
 
   function begin() {
