@@ -30,6 +30,9 @@ const (
 	fullFor = 10 * time.Second
 	// acceptWaitLeast and acceptWaitMost bound the pause after an accept that failed.
 	acceptWaitLeast, acceptWaitMost = 5 * time.Millisecond, time.Second
+	// unread is how long a part of an answer may wait for its reader before it counts as
+	// waiting like any silent one. Answers to citizens fit into the buffers of the system.
+	unread = 100 * time.Millisecond
 	// lingerTime and lingerMost bound how long, and how many bytes of it, the rest of a
 	// request is read that was refused: closing before would lose the answer on its way.
 	lingerTime, lingerMost = 500 * time.Millisecond, 256 << 10
@@ -37,9 +40,9 @@ const (
 
 // connections bounds how many connections there are, below what the system gives a process:
 // beyond that it could open no file either. When all places are taken, the connections
-// go that have waited longest for a request or for the rest of one, never one whose request
-// is being answered. So whoever opens many and says nothing takes the places of nobody
-// else for long.
+// go that have waited longest for a request, for the rest of one or for somebody to read the
+// answer, never one whose request is being answered, or who may send or get much. So whoever
+// opens many and says nothing takes the places of nobody else for long.
 type connections struct {
 	// most there may be, and share of one address. A proxy that is trusted is many people:
 	// it may have all.
@@ -80,6 +83,10 @@ const (
 	receiving
 	// answering: a request is there and its answer is not all gone.
 	answering
+	// sending: a part of the answer is on its way to somebody who may never read it.
+	sending
+	// streaming: an answer that only those get who have a right to it, and may take long.
+	streaming
 	// closing: the connection makes room for another.
 	closing
 )
@@ -135,7 +142,7 @@ func (c *conn) settle() bool {
 		next = reading
 	case c.framing.requests > c.answered:
 		next = answering
-	case c.framing.body > smallBody:
+	case c.framing.body > smallBody && c.framing.part != partField: // by then fasthttp knows the right
 		next = receiving
 	case !c.framing.between():
 		next = reading
@@ -151,9 +158,24 @@ func (c *conn) settle() bool {
 	return c.phase.CompareAndSwap(was, next)
 }
 
+// Write notes how long somebody takes to read the answer.
+func (c *conn) Write(b []byte) (int, error) {
+	if c.phase.Load() == answering {
+		c.since.Store(int64(c.all.clock()))
+		if c.phase.CompareAndSwap(answering, sending) {
+			defer c.phase.CompareAndSwap(sending, answering)
+		}
+	}
+	return c.Conn.Write(b)
+}
+
+// stream notes that the answer may take as long as it takes.
+func (c *conn) stream() { c.phase.CompareAndSwap(answering, streaming) }
+
 // Close closes the connection and gives its place back.
 func (c *conn) Close() error {
-	if p := c.phase.Load(); p == reading || p == receiving {
+	c.phase.CompareAndSwap(receiving, reading)
+	if c.phase.Load() == reading {
 		c.linger()
 	}
 	c.all.leave(c)
@@ -263,10 +285,12 @@ func (l *connections) makeRoom(n int, of func(*conn) bool) int {
 		since   int64
 	}
 	var all []candidate
+	stuck := int64(l.clock() - unread)
 	l.mu.Lock()
 	for c := range l.open {
-		if p := c.phase.Load(); p <= reading && of(c) {
-			all = append(all, candidate{c, p, c.from.IsValid() && l.from[c.from] > crowd, c.since.Load()})
+		p, since := c.phase.Load(), c.since.Load()
+		if (p <= reading || p == sending && since < stuck) && of(c) {
+			all = append(all, candidate{c, p, c.from.IsValid() && l.from[c.from] > crowd, since})
 		}
 	}
 	slices.SortFunc(all, func(a, b candidate) int {

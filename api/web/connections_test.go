@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -220,6 +221,65 @@ func TestPlacesAllAnswering(t *testing.T) {
 	a := b.do(call{path: "/readyz"})
 	if a.status != http.StatusServiceUnavailable || !strings.Contains(a.body, `"status":"full"`) || a.header.Get("Retry-After") == "" {
 		t.Errorf("/readyz: %d %s", a.status, a.body)
+	}
+}
+
+// TestPlacesUnread: whoever never reads the answers, or announces a large body before anybody
+// can know whether it is allowed, keeps no place from others.
+func TestPlacesUnread(t *testing.T) {
+	b := startBounded(t, 3)
+	unread := []net.Conn{
+		b.dial(strings.Repeat("GET /openapi.yaml HTTP/1.1\r\nHost: x\r\n\r\n", 200)),
+		b.dial("POST /r HTTP/1.1\r\nHost: x\r\nContent-Length: 999999\r\n"),
+		b.dial("POST /r HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"),
+	}
+	b.wait(func() bool { return b.server.conns.stuck() == 1 })
+	for i := range unread {
+		if status, _ := get(t, b.dial(""), "/livez"); status != http.StatusOK {
+			t.Errorf("connection %d keeps others out: %d", i, status)
+		}
+	}
+	if n := b.server.conns.count(func(c *conn) bool { return c.phase.Load() == reading }) + b.server.conns.stuck(); n > 0 {
+		t.Errorf("%d of them are still there", n)
+	}
+}
+
+// stuck counts connections that do not read what they asked for.
+func (l *connections) stuck() int {
+	return l.count(func(c *conn) bool {
+		return c.phase.Load() == sending && l.clock()-time.Duration(c.since.Load()) > unread
+	})
+}
+
+func (l *connections) count(of func(*conn) bool) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for c := range l.open {
+		if of(c) {
+			n++
+		}
+	}
+	return n
+}
+
+// TestPlacesStream: a download that only those get who have a right to it keeps its place,
+// however slowly it is read.
+func TestPlacesStream(t *testing.T) {
+	here, there := net.Pipe()
+	defer there.Close()
+	l := newConnections(1, func(netip.Addr) bool { return true }, slog.New(slog.DiscardHandler))
+	c := connOf(l.admit(here))
+	c.phase.Store(answering)
+	c.stream()
+	go c.Write([]byte("ab")) // it ends with the pipe
+	if _, err := there.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if p := c.phase.Load(); p != streaming {
+		t.Errorf("while it is sent it is in phase %d", p)
+	}
+	if n := l.makeRoom(1, func(*conn) bool { return true }); n != 0 {
+		t.Error("it was closed")
 	}
 }
 

@@ -48,6 +48,9 @@ func (s *Server) stream(r *request, slots chan struct{}, write func(context.Cont
 	if _, err := b.Peek(streamStart); err != nil && err != io.EOF {
 		return errors.Join(err, b.Close())
 	}
+	if c := connOf(r.Context().Conn()); c != nil {
+		c.stream()
+	}
 	r.Context().SetBodyStream(b, -1)
 	return nil
 }
