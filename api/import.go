@@ -300,7 +300,8 @@ func (im *importer) lineToRestore(ctx context.Context, number int, cells []strin
 	return ctx.Err()
 }
 
-// restore hands rows to whoever proves them; none are enough to prove the header.
+// restore hands rows to whoever holds the store and can prove them. Without rows that still
+// checks the header and the round.
 func (im *importer) restore(ctx context.Context) error {
 	rows := web.RestoredRows{Round: im.command.Round, Columns: im.columns, Rows: make([][]string, len(im.batch))}
 	for i, l := range im.batch {

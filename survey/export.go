@@ -20,8 +20,8 @@ var (
 	flagSeparator = ";"
 )
 
-// exportTail are the last columns of an export: what is known of an answer beside
-// itself, and the proof of the whole row.
+// exportTail are the last columns of an export: exclusion and receipt, which are not part
+// of what was answered, and the proof of the whole row.
 var exportTail = []string{targetExcludedReason, targetExcludedBy, targetExcludedAt, targetReceipt, targetProof}
 
 // ExportedExclusion is what an export says of an answer that staff put aside.

@@ -71,7 +71,7 @@ func newConnections(most int, trusted func(netip.Addr) bool, log *slog.Logger) *
 // clock is a time that nobody sets back.
 func (l *connections) clock() time.Duration { return time.Since(l.began) }
 
-// phase is what a connection does.
+// phase tells which connections may be closed for others, and which are in use.
 type phase = uint32
 
 const (
@@ -202,7 +202,7 @@ func (c *conn) raw() net.Conn {
 	return c.Conn
 }
 
-// speaksTLS is what fasthttp asks of a connection with TLS.
+// speaksTLS is how fasthttp knows a connection with TLS.
 type speaksTLS interface {
 	Handshake() error
 	ConnectionState() tls.ConnectionState
@@ -214,7 +214,7 @@ type securedConn struct {
 	speaksTLS
 }
 
-// connOf is what Accept made; nil for anything else.
+// connOf finds the conn in a connection that Accept made; nil for any other.
 func connOf(nc net.Conn) *conn {
 	switch c := nc.(type) {
 	case *conn:

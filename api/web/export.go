@@ -133,7 +133,7 @@ type RestoredRows struct {
 	Rows    [][]string `json:"rows"`
 }
 
-// restoredRow is what became of a row.
+// restoredRow tells the outcome of a row, and of one that is invalid the fields.
 type restoredRow struct {
 	Outcome string      `json:"outcome"`
 	Fields  []wireField `json:"fields,omitempty"`

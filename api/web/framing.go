@@ -14,7 +14,7 @@ import (
 // no browser, proxy or library sends them.
 type framing struct {
 	part part
-	// line is what has come of a line that is not whole yet.
+	// line holds the beginning of a line of which the end has not come yet.
 	line []byte
 	// skip is how many bytes of a body or a chunk are still to come.
 	skip int64
@@ -32,7 +32,7 @@ type framing struct {
 	target, named []byte
 }
 
-// part is what the next line of a connection belongs to.
+// part tells to what the next line of a connection belongs.
 type part uint8
 
 const (

@@ -118,7 +118,7 @@ func wellFormed(path string) bool {
 func inCode(r rune) bool    { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 func notInCode(r rune) bool { return !inCode(r) }
 
-// typedDesk is what stands for a desk in the path.
+// typedDesk reads the code of a desk in the path, as it was typed.
 func (r *request) typedDesk() string {
 	code, err := url.PathUnescape(r.Params("desk"))
 	if err != nil {
@@ -193,8 +193,7 @@ func (s *Server) strayDesk(r *request, path string, err error) *survey.Desk {
 	return s.store.View().Desks[code]
 }
 
-// shownCode is what came where the code of a desk should be, for a field in which it can
-// be put right.
+// shownCode makes a wrong code of a desk fit for a field in which it can be put right.
 func shownCode(typed string) string {
 	s := survey.Clean(typed)
 	if end := strings.IndexAny(s, "?&#"); end > 0 {

@@ -33,7 +33,7 @@ type IssuedToken struct {
 	Token string `json:"token"`
 }
 
-// ListToken is a token as it is listed at a moment.
+// ListToken leaves out of a token what would open the service; now decides whether it has expired.
 func ListToken(t store.Token, now time.Time) ListedToken {
 	return ListedToken{Name: t.Name, Rights: t.Rights, Created: t.Created, Expires: t.Expires, Expired: t.Expired(now), By: t.By}
 }
