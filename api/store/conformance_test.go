@@ -321,29 +321,6 @@ func testErase(t *testing.T, e Engine) {
 	}
 }
 
-// testSharedReceipt: whoever has read a receipt's hash may store more under it. All are
-// found, one by one.
-func testSharedReceipt(t *testing.T, e Engine) {
-	entries := testEntries(0, 5)
-	for i := range entries[1:] {
-		entries[1+i].Receipt = entries[0].Receipt
-	}
-	mustAppend(t, e, entries...)
-	for left := len(entries); ; left-- {
-		found, err := e.FindReceipt(t.Context(), testLog, entries[0].Receipt)
-		if left == 0 {
-			wantErr(t, "FindReceipt after all are erased", err, ErrNotFound)
-			return
-		}
-		if err == nil {
-			err = e.Erase(t.Context(), testLog, found.ID)
-		}
-		if err != nil {
-			t.Fatalf("a receipt that %d entries have: %v", left, err)
-		}
-	}
-}
-
 func testBury(t *testing.T, e Engine) {
 	ctx := t.Context()
 	a, b := testEntry(1), testEntry(2)

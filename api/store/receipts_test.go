@@ -144,3 +144,26 @@ func TestAnotherReceiptMerged(t *testing.T) {
 		})
 	}
 }
+
+// testSharedReceipt: whoever has read a receipt's hash may store more under it. All are
+// found, one by one.
+func testSharedReceipt(t *testing.T, e Engine) {
+	entries := testEntries(0, 5)
+	for i := range entries[1:] {
+		entries[1+i].Receipt = entries[0].Receipt
+	}
+	mustAppend(t, e, entries...)
+	for left := len(entries); ; left-- {
+		found, err := e.FindReceipt(t.Context(), testLog, entries[0].Receipt)
+		if left == 0 {
+			wantErr(t, "FindReceipt after all are erased", err, ErrNotFound)
+			return
+		}
+		if err == nil {
+			err = e.Erase(t.Context(), testLog, found.ID)
+		}
+		if err != nil {
+			t.Fatalf("a receipt that %d entries have: %v", left, err)
+		}
+	}
+}
