@@ -49,8 +49,9 @@ const slipGrace = 10 * time.Second
 var ErrSlipSpent = errors.New("store: the slip was used")
 
 // AddWithSlip stores a response that a slip lets in, once: slip is as
-// survey.ReadSlip returns it; r becomes what AddResponses makes of it. An answer that is stored, or was withdrawn, has its
-// outcome whatever the slip; ErrSlipSpent when the slip let another one in.
+// survey.ReadSlip returns it; r becomes what AddResponses makes of it. An answer that
+// is stored, or was withdrawn, has its outcome whatever the slip; ErrSlipSpent when
+// the slip let another one in.
 //
 // The mark is written before the answer and tied to its id, so that two answers
 // cannot share a slip, and whoever breaks off in between can go on with the same

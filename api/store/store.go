@@ -71,7 +71,11 @@ type access struct {
 // on follows their changes. The Store owns the engine and closes it, also when
 // Open fails: ErrSecret, or ErrUnfinished for one that was not filled to the end.
 func Open(ctx context.Context, engine Engine, secret Secret, log *slog.Logger) (*Store, error) {
-	s := &Store{engine: engine, secret: secret, log: log, digestKey: secret.digestKey(), receiptKey: secret.Key("receipt"), documents: documentSets{}, refreshing: make(chan struct{}, 1)}
+	s := &Store{
+		engine: engine, secret: secret, log: log,
+		digestKey: secret.digestKey(), receiptKey: secret.Key("receipt"),
+		documents: documentSets{}, refreshing: make(chan struct{}, 1),
+	}
 	err := checkSecret(ctx, engine, secret)
 	if err == nil {
 		err = checkUnfinished(ctx, engine)
@@ -203,7 +207,8 @@ func (s *Store) warnOverlaps(c *survey.Catalogue) {
 	for _, o := range c.Overlaps() {
 		text := o.String()
 		if said[text] = true; !s.overlaps[text] {
-			s.log.Warn("two rounds are for the same door, which shows the one that began last; close one, or change its days or units", "shown", o.Shown.ID, "hidden", o.Hidden.ID, "overlap", text)
+			s.log.Warn("two rounds are for the same door, which shows the one that began last; close one, or change its days or units",
+				"shown", o.Shown.ID, "hidden", o.Hidden.ID, "overlap", text)
 		}
 	}
 	s.overlaps = said

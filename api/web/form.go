@@ -220,7 +220,10 @@ func roundForm(catalogue *survey.Catalogue, desk *survey.Desk, round *survey.Rou
 
 // blankForm lists the questions that are asked under an id, nothing ticked.
 func (s *Server) blankForm(r *request, desk *survey.Desk, round *survey.Round, in *survey.Instrument, id survey.ID) *form {
-	f := &form{Desk: desk, Round: round, Unit: s.unitName(desk.Unit), ID: id.String(), Shared: shared(r), AsksSlip: round.Takes(survey.DoorSlip), NeedsSlip: !round.Takes(survey.DoorOpen), Instrument: in}
+	f := &form{
+		Desk: desk, Round: round, Unit: s.unitName(desk.Unit), ID: id.String(), Shared: shared(r), Instrument: in,
+		AsksSlip: round.Takes(survey.DoorSlip), NeedsSlip: !round.Takes(survey.DoorOpen),
+	}
 	module, _ := in.Asked(round, id) // documents without the form are refused
 	if module != nil {
 		f.module = module.ID

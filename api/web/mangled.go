@@ -186,8 +186,12 @@ const maxSlip = 60
 // forgets the /s/ types it; nil for other paths, and for codes that offices chose, which
 // may be any word.
 func (s *Server) strayDesk(r *request, path string, err error) *survey.Desk {
-	code, ok := survey.DeskCodeIn(strings.Trim(path, "/"))
-	if !ok || r.route.method != fiber.MethodGet || !s.open.Load() || failureOf(err).code != codeNotFound || strings.Contains(strings.Trim(path, "/"), "/") {
+	if r.route.method != fiber.MethodGet || !s.open.Load() || failureOf(err).code != codeNotFound {
+		return nil
+	}
+	typed := strings.Trim(path, "/")
+	code, ok := survey.DeskCodeIn(typed)
+	if !ok || strings.Contains(typed, "/") {
 		return nil
 	}
 	return s.store.View().Desks[code]

@@ -234,7 +234,10 @@ func (s *Server) take(r *request, d *kiosk.Device, arrivals []kiosk.Arrival, now
 			}
 			return r
 		}, reason)
-		q := store.Quarantined{Device: d.ID, Reason: reason, Answered: a.CountedAt(catalogue), Unsure: a.Unsure, Received: survey.Hour(now), Sealed: a.Sealed}
+		q := store.Quarantined{
+			Device: d.ID, Reason: reason, Answered: a.CountedAt(catalogue), Unsure: a.Unsure,
+			Received: survey.Hour(now), Sealed: a.Sealed,
+		}
 		if a.Err == nil {
 			q.Receipt = a.Receipt
 		}

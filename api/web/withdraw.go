@@ -55,7 +55,8 @@ func (s *Server) withdraw(r *request) error {
 func (s *Server) withdrawLater(r *request) error {
 	r.Set(fiber.HeaderRetryAfter, strconv.Itoa(retryAfter))
 	receipt := strings.TrimSpace(string(r.Request().PostArgs().Peek("code")))
-	return s.renderWithdrawal(r, fiber.StatusTooManyRequests, &withdrawal{Code: receipt, Problem: s.message(r.language(), codeTooManyRequests)})
+	problem := s.message(r.language(), codeTooManyRequests)
+	return s.renderWithdrawal(r, fiber.StatusTooManyRequests, &withdrawal{Code: receipt, Problem: problem})
 }
 
 // message is the data of page/message.html.
