@@ -161,6 +161,15 @@ func readNode(text string) (netip.Addr, bool) {
 // interface.
 func bare(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
+// bareNetwork writes a network of IPv4 inside IPv6, ::ffff:10.0.0.0/104, as one of IPv4:
+// [bare] addresses lie in no other.
+func bareNetwork(p netip.Prefix) netip.Prefix {
+	if p.Addr().Is4In6() && p.Bits() >= 96 {
+		return netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+	}
+	return p
+}
+
 // networkOf is the network of an address of IPv6, of which one person has more than can
 // be counted; one of IPv4 stays.
 func networkOf(a netip.Addr) netip.Addr {
@@ -176,7 +185,7 @@ func networkOf(a netip.Addr) netip.Addr {
 // counts as one, unless nothing stands in front.
 func (s *Server) trusted(a netip.Addr) bool {
 	for _, p := range s.cfg.Proxies {
-		if p.Contains(a) {
+		if bareNetwork(p).Contains(a) {
 			return true
 		}
 	}

@@ -19,7 +19,8 @@ import (
 // takes two requests from each caller.
 func behindProxies(t *testing.T, change func(*Config)) *env {
 	e := start(t, options{config: func(c *Config) {
-		c.Proxies = []netip.Prefix{netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("2001:db8:99::7/128")}
+		c.Proxies = []netip.Prefix{netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("2001:db8:99::7/128"),
+			netip.MustParsePrefix("::ffff:192.168.40.0/120")}
 		if change != nil {
 			change(c)
 		}
@@ -100,6 +101,7 @@ func TestCallerBehindProxy(t *testing.T) {
 		"ports and proxies":          {[]string{"X-Forwarded-For: 198.51.100.9:1, 203.0.113.5:51234, 172.16.3.4:80,172.17.0.1"}, v4},
 		"mapped":                     {[]string{"X-Forwarded-For: ::ffff:203.0.113.5"}, v4},
 		"mapped with port":           {[]string{"X-Forwarded-For: [::ffff:203.0.113.5]:443"}, v4},
+		"network mapped":             {[]string{"X-Forwarded-For: 203.0.113.5, 192.168.40.9"}, v4},
 		"mapped proxy":               {[]string{"X-Forwarded-For: 203.0.113.5, ::ffff:172.16.3.4"}, v4},
 		"loopback proxies":           {[]string{"X-Forwarded-For: 203.0.113.5, 127.0.0.1, [::1]:80"}, v4},
 		"white space":                {[]string{"X-Forwarded-For: \t 203.0.113.5 \t"}, v4},

@@ -239,7 +239,7 @@ func TestPlacesUnread(t *testing.T) {
 			t.Errorf("connection %d keeps others out: %d", i, status)
 		}
 	}
-	if n := b.server.conns.count(func(c *conn) bool { return c.phase.Load() == reading }) + b.server.conns.stuck(); n > 0 {
+	if n := b.server.conns.count(func(c *conn) bool { p := c.phase.Load(); return p == reading || p == receiving }) + b.server.conns.stuck(); n > 0 {
 		t.Errorf("%d of them are still there", n)
 	}
 }
