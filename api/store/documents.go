@@ -168,6 +168,13 @@ func (s *Store) PutDocuments(ctx context.Context, d survey.Documents) (PutResult
 // "" is no revision. now decides which rounds have opened.
 func (s *Store) PutDocumentsAt(ctx context.Context, d survey.Documents, revision string, now time.Time) (PutResult, error) {
 	var result PutResult
+	// What two put at once is checked with what the other put.
+	select {
+	case s.putting <- struct{}{}:
+		defer func() { <-s.putting }()
+	case <-ctx.Done():
+		return result, ctx.Err()
+	}
 	if err := s.Refresh(ctx); err != nil {
 		return result, err
 	}

@@ -3,9 +3,12 @@ package store
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -199,6 +202,39 @@ func TestOpenedRounds(t *testing.T) {
 			}
 			if err := put(now, func(r *survey.Round) { r.Status = survey.StatusOpen }); err != nil {
 				t.Errorf("it opens as it was: %v", err)
+			}
+		})
+	}
+}
+
+// TestOverlapsAtOnce: of rounds for one door that are put at the same moment one is taken.
+func TestOverlapsAtOnce(t *testing.T) {
+	for name, open := range engines(t) {
+		t.Run(name, func(t *testing.T) {
+			s := openStore(t, open(t))
+			d := roundsDocuments(t)
+			if _, err := s.PutDocuments(t.Context(), d); err != nil {
+				t.Fatal(err)
+			}
+			var running sync.WaitGroup
+			var taken atomic.Int32
+			for i := range 8 {
+				running.Go(func() {
+					r := d.Rounds[0]
+					r.ID, r.First, r.Last = "n"+strconv.Itoa(i), "2027-01-01", "2027-01-31"
+					_, err := s.PutDocuments(t.Context(), survey.Documents{Rounds: []survey.Round{r}})
+					var refused *survey.Error
+					switch {
+					case err == nil:
+						taken.Add(1)
+					case !errors.As(err, &refused) || refused.Fields[0].Code != survey.CodeRoundsOverlap:
+						t.Error(err)
+					}
+				})
+			}
+			running.Wait()
+			if n := taken.Load(); n != 1 || len(s.View().Overlaps()) != 0 {
+				t.Errorf("%d of 8 were taken, %d overlaps", n, len(s.View().Overlaps()))
 			}
 		})
 	}

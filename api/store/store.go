@@ -39,6 +39,8 @@ type Store struct {
 	accessRead time.Time       // when tokens and sign-outs were last read whatever their revision said; he guards it
 	overlaps   map[string]bool // those of which the log was told; he guards it
 
+	putting chan struct{} // held by the one who checks documents and puts them
+
 	loading   sync.Mutex // guards what follows
 	revisions map[string]int64
 	documents documentSets
@@ -74,7 +76,7 @@ func Open(ctx context.Context, engine Engine, secret Secret, log *slog.Logger) (
 	s := &Store{
 		engine: engine, secret: secret, log: log,
 		digestKey: secret.digestKey(), receiptKey: secret.Key("receipt"),
-		documents: documentSets{}, refreshing: make(chan struct{}, 1),
+		documents: documentSets{}, refreshing: make(chan struct{}, 1), putting: make(chan struct{}, 1),
 	}
 	err := checkSecret(ctx, engine, secret)
 	if err == nil {
