@@ -36,6 +36,7 @@ func TestRoundsFromTheCommandLine(t *testing.T) {
 	}
 	another := write(func(r *survey.Round) { r.ID, r.First, r.PrimaryChannel = "tablets", today, survey.ChannelKiosk })
 	doors := write(func(r *survey.Round) { r.Doors = survey.DoorsSlip })
+	wrong := write(func(r *survey.Round) { r.ID, r.Form, r.Title = "other", "ful", survey.Text{"vi": "Đợt khác"} })
 	// Neither tablets nor codes show it.
 	mustSipas(t, "seed", "--data", data, "--file", write(func(r *survey.Round) {
 		r.ID, r.Doors, r.PrimaryChannel = "nowhere", survey.DoorsSlip, survey.ChannelKiosk
@@ -43,8 +44,12 @@ func TestRoundsFromTheCommandLine(t *testing.T) {
 	refused := func(way ...string) {
 		t.Helper()
 		for name, c := range map[string]struct{ args, want []string }{
-			"two rounds":      {[]string{"seed", "--file", another}, []string{"rounds_overlap", "now and tablets are both for doors of kiosk at every unit"}},
-			"other doors":     {[]string{"seed", "--file", doors}, []string{"rounds/now.doors", "round_started"}},
+			"two rounds":  {[]string{"seed", "--file", another}, []string{"rounds_overlap", "now and tablets are both for doors of kiosk at every unit"}},
+			"other doors": {[]string{"seed", "--file", doors}, []string{"rounds/now.doors", "round_started"}},
+			"slips of an open door": {[]string{"slips", "--round", "now", "--desk", desk, "--count", "1"},
+				[]string{"slip_invalid", "its doors are open alone: slips are for rounds with the doors slip or both"}},
+			"too many slips":  {[]string{"slips", "--round", "nowhere", "--desk", desk, "--count", "5000"}, []string{"count", "1 to 1000"}},
+			"wrong fields":    {[]string{"seed", "--file", wrong}, []string{"rounds[0].title", "it needs vi and en", "rounds[0].form"}},
 			"slips of no use": {[]string{"slips", "--round", "nowhere", "--desk", desk, "--count", "1"}, []string{"round_not_shown", "the desk shows now"}},
 		} {
 			args := append(c.args, way...)

@@ -64,6 +64,8 @@ func checkTags(x any) *problems {
 				p.add(path, CodeRequired)
 			case "max":
 				p.add(path, CodeTooLong, "max ", f.Param())
+			case "text":
+				p.add(path, CodeInvalid, "it needs vi and en, each of at most 2000 bytes")
 			default:
 				p.add(path, CodeInvalid, strings.TrimSpace(f.Tag()+" "+f.Param()))
 			}

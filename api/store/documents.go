@@ -10,6 +10,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -276,15 +277,39 @@ func (s *Store) hasAnswers(ctx context.Context, round string) (bool, error) {
 	}
 }
 
+// place makes the places of fields those in what came, where whoever handed it in finds
+// them; what else is stored goes by its id.
+func (d documentSets) place(err error, came map[string]map[int]int) {
+	var e *survey.Error
+	if !errors.As(err, &e) {
+		return
+	}
+	for i := range e.Fields {
+		f := &e.Fields[i]
+		set, rest, _ := strings.Cut(f.Field, "[")
+		number, rest, _ := strings.Cut(rest, "]")
+		at, err := strconv.Atoi(number)
+		if err != nil || at >= len(d[set]) {
+			continue
+		}
+		if n, ok := came[set][at]; ok {
+			f.Field = fmt.Sprintf("%s[%d]%s", set, n, rest)
+		} else {
+			f.Field = set + "/" + d[set][at].ID + rest
+		}
+	}
+}
+
 // changes compares new documents with the stored ones, of which before is the catalogue,
 // and checks both together.
 func (d documentSets) changes(docs survey.Documents, before *survey.Catalogue) (map[string][]documentChange, error) {
 	merged := maps.Clone(d)
 	changes := map[string][]documentChange{}
+	came := map[string]map[int]int{} // set → place among all → place among those that came
 	var errs []error
 	gather := func(set string, n int, item func(i int) (id string, value any)) {
 		stored, seen := map[string]int{}, map[string]bool{}
-		merged[set] = slices.Clone(d[set])
+		merged[set], came[set] = slices.Clone(d[set]), map[int]int{}
 		for i, doc := range merged[set] {
 			stored[doc.ID] = i
 		}
@@ -308,7 +333,9 @@ func (d documentSets) changes(docs survey.Documents, before *survey.Catalogue) (
 					errs = append(errs, &survey.Error{Fields: []survey.FieldError{{Field: "instruments/" + id, Code: survey.CodePublished}}})
 				}
 				merged[set][at].Body = body
+				came[set][at] = i
 			} else {
+				came[set][len(merged[set])] = i
 				merged[set] = append(merged[set], c.doc)
 			}
 			changes[set] = append(changes[set], c)
@@ -330,6 +357,7 @@ func (d documentSets) changes(docs survey.Documents, before *survey.Catalogue) (
 	}
 	after, err := survey.NewCatalogue(all)
 	if err != nil {
+		merged.place(err, came)
 		return nil, err
 	}
 	return changes, after.CheckDoors(before)

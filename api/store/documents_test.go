@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -71,5 +72,35 @@ func TestPutDocuments(t *testing.T) {
 		if st.View().Revision != before.Revision {
 			t.Errorf("%s: something was written", name)
 		}
+	}
+}
+
+// TestPlacesOfWrongDocuments: what is wrong is named by its place in what was handed in,
+// whatever is stored already; what is stored, by its id.
+func TestPlacesOfWrongDocuments(t *testing.T) {
+	st := openTestStore(t, t.TempDir(), Secret{1})
+	docs, err := seeds.StatsrefA()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := st.PutDocuments(t.Context(), docs); err != nil {
+		t.Fatal(err)
+	}
+	last := docs.Units[len(docs.Units)-1]
+	last.Changes = survey.Text{"vi": "Thêm ghế"}
+	other := docs.Units[0]
+	other.ID, other.Type = "new", ""
+	_, err = st.PutDocuments(t.Context(), survey.Documents{Units: []survey.Unit{last, other}})
+	var e *survey.Error
+	if !errors.As(err, &e) {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range e.Fields {
+		got = append(got, f.Field)
+	}
+	slices.Sort(got)
+	if want := []string{"units[0].changes", "units[1].type"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -402,7 +402,7 @@ func (s *Store) mayIssue(round, desk string, n int, now time.Time) error {
 	case r.Status == survey.StatusDraft:
 		add("round", survey.CodeRoundNotOpen, "a draft")
 	case !r.Takes(survey.DoorSlip):
-		add("round", survey.CodeSlipInvalid, "it takes no slips")
+		add("round", survey.CodeSlipInvalid, "its doors are open alone: slips are for rounds with the doors slip or both")
 	}
 	switch {
 	case d == nil:
@@ -422,7 +422,7 @@ func (s *Store) mayIssue(round, desk string, n int, now time.Time) error {
 		}
 	}
 	if n < 1 || n > maxSlips {
-		add("count", survey.CodeInvalid, "")
+		add("count", survey.CodeInvalid, fmt.Sprintf("1 to %d", maxSlips))
 	}
 	if wrong != nil {
 		return &survey.Error{Fields: wrong}
