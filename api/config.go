@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -211,17 +212,20 @@ type configCommand struct {
 
 // Run prints every setting that has a variable, with its value and where it
 // comes from.
-func (c *configCommand) Run(t *terminal, app *kong.Application) error {
+func (c *configCommand) Run(t *terminal, parsed *kong.Context) error {
 	out := tabwriter.NewWriter(t.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(out, "variable\tflag\tvalue\tfrom")
-	for _, flag := range settings(app) {
+	for _, flag := range settings(parsed.Model) {
 		value := fmt.Sprint(flag.Target.Interface())
-		from := "flag"
-		switch fromEnvironment, set := os.LookupEnv(flag.Envs[0]); {
-		case set && value == fromEnvironment:
+		if flag.IsSlice() { // [a b] is written a,b
+			value = strings.ReplaceAll(strings.Trim(value, "[]"), " ", ",")
+		}
+		from := "default"
+		if _, set := os.LookupEnv(flag.Envs[0]); set {
 			from = "environment"
-		case value == flag.Default:
-			from = "default"
+		}
+		if slices.ContainsFunc(parsed.Path, func(p *kong.Path) bool { return p.Flag == flag }) {
+			from = "flag"
 		}
 		fmt.Fprintf(out, "%s\t--%s\t%s\t%s\n", flag.Envs[0], flag.Name, redact(flag.Name, value), from)
 	}

@@ -102,7 +102,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 		return 2
 	}
 	warnOfSecrets(stderr, command)
-	err = command.Run(&terminal{ctx: ctx, stdout: stdout, stderr: stderr}, parser.Model)
+	err = command.Run(&terminal{ctx: ctx, stdout: stdout, stderr: stderr})
 	switch {
 	case err == nil:
 		return 0

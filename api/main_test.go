@@ -258,6 +258,31 @@ func TestConfigHidesSecrets(t *testing.T) {
 	}
 }
 
+// TestConfigOfProxies: proxies are addresses or networks, as many as there are, printed as
+// they are written with where they come from; what is neither is refused with an example.
+func TestConfigOfProxies(t *testing.T) {
+	for name, c := range map[string]struct {
+		environment string
+		args        []string
+		want        string
+	}{
+		"none":        {"", nil, `""`},
+		"an address":  {"10.1.2.3", nil, "10.1.2.3/32 environment"},
+		"both":        {"10.1.2.3, fd00::/8", nil, "10.1.2.3/32,fd00::/8 environment"},
+		"flags":       {"10.1.2.3", []string{"--trusted-proxies", "::1,10.0.0.0/8", "--trusted-proxies", "10.1.2.4"}, "::1/128,10.0.0.0/8,10.1.2.4/32 flag"},
+		"neither":     {"10.1.2", nil, `"10.1.2" is neither an address (10.1.2.3) nor a network (172.16.0.0/12)`},
+		"a long mask": {"10.1.2.0/33", nil, `"10.1.2.0/33" is neither an address`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("SIPAS_TRUSTED_PROXIES", c.environment)
+			_, stdout, stderr := sipas(t, append([]string{"config"}, c.args...)...)
+			if got := strings.Join(strings.Fields(stdout+stderr), " "); !strings.Contains(got, c.want) {
+				t.Errorf("lacks %q:\n%s%s", c.want, stdout, stderr)
+			}
+		})
+	}
+}
+
 // A password that was not encoded as it should is hidden all the same, whatever
 // signs it has, in the configuration and in what the program says of it.
 func TestPasswordsOfAnyKindAreHidden(t *testing.T) {

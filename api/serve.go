@@ -21,17 +21,35 @@ import (
 // serveFlags configure the service.
 type serveFlags struct {
 	storeFlags
-	Listen         string         `default:"127.0.0.1:8080" env:"SIPAS_LISTEN" help:"Address to listen on. Put a TLS proxy in front of it, or give --tls-cert and --tls-key."`
-	TLSCert        string         `name:"tls-cert" env:"SIPAS_TLS_CERT" placeholder:"FILE" help:"Speak HTTPS with this certificate and its chain (PEM); a renewed one is taken within seconds, without a restart."`
-	TLSKey         string         `name:"tls-key" env:"SIPAS_TLS_KEY" placeholder:"FILE" help:"Key of the certificate (PEM)."`
-	PublicURL      string         `name:"public-url" env:"SIPAS_PUBLIC_URL" help:"Address that QR codes carry, as citizens reach it (https://…, perhaps with a path). Default: the listening address."`
-	TrustedProxies []netip.Prefix `env:"SIPAS_TRUSTED_PROXIES" help:"Networks of proxies that say in X-Forwarded-For or Forwarded whose request they pass on, beside this machine: 172.16.0.0/12,10.1.2.3/32."`
-	ProxyHeader    string         `env:"SIPAS_PROXY_HEADER" placeholder:"NAME" help:"Believe only this header of the proxies: X-Forwarded-For or Forwarded. Default: both, where they agree."`
-	Sounds         string         `env:"SIPAS_SOUNDS" type:"existingdir" help:"Folder of recordings of questions, <instrument>@<version>.<item>.<language>.mp3, as sipas-2640@1.c01.hre.mp3."`
+	Listen         string    `default:"127.0.0.1:8080" env:"SIPAS_LISTEN" help:"Address to listen on. Put a TLS proxy in front of it, or give --tls-cert and --tls-key."`
+	TLSCert        string    `name:"tls-cert" env:"SIPAS_TLS_CERT" placeholder:"FILE" help:"Speak HTTPS with this certificate and its chain (PEM); a renewed one is taken within seconds, without a restart."`
+	TLSKey         string    `name:"tls-key" env:"SIPAS_TLS_KEY" placeholder:"FILE" help:"Key of the certificate (PEM)."`
+	PublicURL      string    `name:"public-url" env:"SIPAS_PUBLIC_URL" help:"Address that QR codes carry, as citizens reach it (https://…, perhaps with a path). Default: the listening address."`
+	TrustedProxies []network `env:"SIPAS_TRUSTED_PROXIES" help:"Addresses or networks of proxies that say in X-Forwarded-For or Forwarded whose request they pass on, beside this machine: 10.1.2.3,172.16.0.0/12."`
+	ProxyHeader    string    `env:"SIPAS_PROXY_HEADER" placeholder:"NAME" help:"Believe only this header of the proxies: X-Forwarded-For or Forwarded. Default: both, where they agree."`
+	Sounds         string    `env:"SIPAS_SOUNDS" type:"existingdir" help:"Folder of recordings of questions, <instrument>@<version>.<item>.<language>.mp3, as sipas-2640@1.c01.hre.mp3."`
 }
 
 type serveCommand struct {
 	serveFlags
+}
+
+// network of proxies, as people write one: an address alone is a network too.
+type network struct{ netip.Prefix }
+
+// UnmarshalText reads an address or a network.
+func (n *network) UnmarshalText(text []byte) error {
+	s := strings.TrimSpace(string(text))
+	if a, err := netip.ParseAddr(s); err == nil {
+		n.Prefix, err = a.WithZone("").Prefix(a.BitLen())
+		return err
+	}
+	p, err := netip.ParsePrefix(s)
+	if err != nil {
+		return fmt.Errorf("%q is neither an address (10.1.2.3) nor a network (172.16.0.0/12)", s)
+	}
+	n.Prefix = p
+	return nil
 }
 
 // shutdownLimit is how long requests under way may take to end.
@@ -64,7 +82,9 @@ func (c *serveCommand) Run(t *terminal) error {
 		local = public // the name that the certificate has
 	}
 	config := webConfig(log, public)
-	config.Proxies = c.TrustedProxies
+	for _, n := range c.TrustedProxies {
+		config.Proxies = append(config.Proxies, n.Prefix)
+	}
 	config.ProxyHeader = c.ProxyHeader
 	if c.Sounds != "" {
 		config.Sounds = os.DirFS(c.Sounds)
