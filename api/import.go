@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -67,6 +68,9 @@ func (c *importCommand) Run(t *terminal) (err error) {
 		return err
 	}
 	if err := im.run(t.ctx); err != nil {
+		if isRefusal(err) { // as it would be a second time
+			return fmt.Errorf("%w\n%s", explainFields(err, c.Lang), im.summary())
+		}
 		return fmt.Errorf("%w\n%s\nrun the command again: what is stored already is not stored twice", err, im.summary())
 	}
 	if err := bar.Finish(); err != nil {
@@ -78,6 +82,13 @@ func (c *importCommand) Run(t *terminal) (err error) {
 		return errSilent
 	}
 	return nil
+}
+
+// isRefusal reports whether what was asked is refused, by the store or a service.
+func isRefusal(err error) bool {
+	var fields *survey.Error
+	var answer *serviceError
+	return errors.As(err, &fields) || errors.As(err, &answer) && answer.Status < http.StatusInternalServerError
 }
 
 func (c *importCommand) rejectsPath() string {
@@ -310,7 +321,7 @@ func (im *importer) restore(ctx context.Context) error {
 	im.size = 0
 	outcomes, err := im.sink.restore(ctx, rows)
 	if err != nil {
-		return explainFields(err, im.command.Lang)
+		return err
 	}
 	return im.settle(ctx, outcomes)
 }

@@ -367,6 +367,8 @@ func TestImportRestoreRefuses(t *testing.T) {
 		args := append([]string{"import", "--round", round, "--restore", "--lang", "en", "--rejects", filepath.Join(t.TempDir(), "rejects.csv"), test.file}, test.where...)
 		if code, out, stderr := sipas(t, args...); code == 0 || !strings.Contains(out+stderr, test.want) {
 			t.Errorf("%s: %d %s%s, want %q", name, code, out, stderr, test.want)
+		} else if strings.Contains(stderr, "run the command again") {
+			t.Errorf("%s: a second time would end as this one: %s", name, stderr)
 		}
 	}
 	if code, out, stderr := sipas(t, append([]string{"import", "--round", "none", "--restore", x.files[round]}, through...)...); code != 1 || !strings.Contains(stderr, "round_unknown") {
