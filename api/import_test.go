@@ -260,7 +260,7 @@ func TestImportRefusesAWholeFile(t *testing.T) {
 		"missing columns":  {[]string{"--round", "statsref-a", "--map", "sipas_a", write("a.csv", "id,unit\n1,2\n")}, "required"},
 		"empty file":       {[]string{"--round", "statsref-a", "--map", "sipas_a", write("b.csv", "")}, "no header row"},
 		"no such file":     {[]string{"--round", "statsref-a", "--map", "sipas_a", "none.csv"}, "no such file"},
-		"no such mapping":  {[]string{"--round", "statsref-a", "--map", "typo", reference + "data/sipas_a.csv"}, "no embedded mapping"},
+		"no such mapping":  {[]string{"--round", "statsref-a", "--map", "typo", reference + "data/sipas_a.csv"}, "no embedded mapping \"typo\"; there are sipas_a, google-forms"},
 		"mapping misspelt": {[]string{"--round", "statsref-a", "--map", write("m.json", `{"source":"x","colums":{}}`), reference + "data/sipas_a.csv"}, "unknown field"},
 	} {
 		t.Run(name, func(t *testing.T) {

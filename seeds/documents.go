@@ -95,7 +95,7 @@ func StatsrefAMapping() (survey.Mapping, error) { return Mapping("sipas_a") }
 func Mapping(name string) (survey.Mapping, error) {
 	raw, err := data.ReadFile("data/" + name + ".map.json")
 	if err != nil {
-		return survey.Mapping{}, fmt.Errorf("there is no embedded mapping %q", name)
+		return survey.Mapping{}, fmt.Errorf("there is no embedded mapping %q; there are sipas_a, google-forms, limesurvey and kobotoolbox, and files whose name ends in .json", name)
 	}
 	m, err := survey.ParseMapping(raw)
 	if err != nil {
