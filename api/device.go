@@ -38,7 +38,7 @@ type deviceCommand struct {
 // service.
 func (f serviceFlags) tabletService(t *terminal) (*client, error) {
 	if f.URL == "" {
-		return nil, errors.New("tablets are managed through the running service: --url https://… (SIPAS_URL) and an access token with the right staff (SIPAS_TOKEN_FILE, SIPAS_TOKEN)")
+		return nil, errors.New("tablets are managed through the running service: --url https://khaosat.example.gov.vn (SIPAS_URL) and an access token with the right staff (SIPAS_TOKEN_FILE, SIPAS_TOKEN)")
 	}
 	return newClient(f, t.stderr)
 }

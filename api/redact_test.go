@@ -79,3 +79,18 @@ func TestLogsHideSecrets(t *testing.T) {
 		}
 	}
 }
+
+// TestExamplesInMessagesAreShown: what a message gives as an example of an address is not
+// taken for one that must be hidden.
+func TestExamplesInMessagesAreShown(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{
+		{"device", "list"},
+		{"slips", "--round", "r", "--desk", "d", "--data", t.TempDir()},
+	} {
+		code, _, stderr := sipas(t, args...)
+		if code == 0 || !strings.Contains(stderr, "https://khaosat.example.gov.vn ") {
+			t.Errorf("%v: exit code %d: %s", args, code, stderr)
+		}
+	}
+}

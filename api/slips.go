@@ -53,7 +53,7 @@ func (c *slipsCommand) issue(t *terminal) (list web.SlipList, err error) {
 		return list, err
 	}
 	if c.PublicURL == "" {
-		return list, errors.New("the codes need the address that citizens reach: --public-url https://… or SIPAS_PUBLIC_URL")
+		return list, errors.New("the codes need the address that citizens reach: --public-url https://khaosat.example.gov.vn or SIPAS_PUBLIC_URL")
 	}
 	public, err := checkPublicURL(c.PublicURL)
 	if err != nil {
