@@ -33,6 +33,8 @@ const (
 	// unread is how long a part of an answer may wait for its reader before it counts as
 	// waiting like any silent one. Answers to citizens fit into the buffers of the system.
 	unread = 100 * time.Millisecond
+	// drainSlow is how long a part of a request or of an answer may take when the program ends.
+	drainSlow = 3 * time.Second
 	// lingerTime and lingerMost bound how long, and how many bytes of it, the rest of a
 	// request is read that was refused: closing before would lose the answer on its way.
 	lingerTime, lingerMost = 500 * time.Millisecond, 256 << 10
@@ -380,14 +382,18 @@ func (l *connections) readiness() (state connectionReadiness, refusing bool) {
 	return connectionReadiness{Full: lately(l.filled), Limit: l.most, Open: len(l.open)}, lately(l.refused)
 }
 
-// drain closes connections that have said nothing for a second, until done: fasthttp would
-// wait for them, in a handshake longer than the program has.
+// drain closes connections that have said nothing for a second, and those that have taken
+// drainSlow to send a request or to read a part of an answer, until done: fasthttp would wait
+// for them longer than the program has.
 func (l *connections) drain(done <-chan struct{}) {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		before := int64(l.clock() - time.Second)
-		l.makeRoom(math.MaxInt, func(c *conn) bool { return c.phase.Load() == waiting && c.since.Load() < before })
+		silent, slow := int64(l.clock()-time.Second), int64(l.clock()-drainSlow)
+		l.makeRoom(math.MaxInt, func(c *conn) bool {
+			since := c.since.Load()
+			return since < slow || c.phase.Load() == waiting && since < silent
+		})
 		select {
 		case <-done:
 			return
