@@ -123,6 +123,7 @@ func TestBoardIsRemembered(t *testing.T) {
 
 // TestBrowserBoard reads a board from across a hall.
 func TestBrowserBoard(t *testing.T) {
+	waits(t)
 	chromium(t)
 	e := demonstration(t, 6000)
 	unit := withBoard(t, e)

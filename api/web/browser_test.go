@@ -236,6 +236,7 @@ func someDesk(e *env) string {
 
 // TestBrowserForm answers as a person does: a small phone, no script.
 func TestBrowserForm(t *testing.T) {
+	waits(t)
 	chromium(t)
 	e := start(t, options{})
 	for _, c := range []struct {
@@ -296,6 +297,7 @@ func TestBrowserForm(t *testing.T) {
 
 // TestBrowserReport signs in by link and reads the report.
 func TestBrowserReport(t *testing.T) {
+	waits(t)
 	chromium(t)
 	e := demonstration(t, 6000)
 	for _, c := range []struct {

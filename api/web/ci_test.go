@@ -15,3 +15,15 @@ func ciOr[T any](t testing.TB, whole, small T) T {
 	t.Logf("small: %v, where CI=true %v", small, whole)
 	return small
 }
+
+// atOnce is how many tests wait at once.
+const atOnce = 4
+
+// waits lets a test that waits for browsers, pauses and networks more than it computes run
+// beside others like it. Where CI=true it runs alone: the race detector leaves no time to
+// share.
+func waits(t *testing.T) {
+	if os.Getenv("CI") != "true" {
+		t.Parallel()
+	}
+}

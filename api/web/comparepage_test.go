@@ -155,6 +155,7 @@ func TestTrendPage(t *testing.T) {
 }
 
 func TestBrowserCompareAndTrend(t *testing.T) {
+	waits(t)
 	chromium(t)
 	e := withEarlierRounds(t, 3000)
 	for _, c := range []struct {

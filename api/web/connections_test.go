@@ -153,6 +153,7 @@ func get(t *testing.T, c net.Conn, path string) (status int, body string) {
 
 // TestAcceptFails: a system that has no file or memory left for a moment ends nothing.
 func TestAcceptFails(t *testing.T) {
+	waits(t)
 	b := startBounded(t, 8, syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED, syscall.EPERM,
 		os.NewSyscallError("accept4", syscall.EMFILE), errors.New("something new"))
 	if status, _ := get(t, b.dial(""), "/livez"); status != http.StatusOK {
@@ -392,6 +393,7 @@ func TestDribble(t *testing.T) {
 // TestShutdownSilent: connections that are silent, in a handshake too, that never end their
 // request or never read their answers do not hold up the end.
 func TestShutdownSilent(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	for _, dial := range doors(t, e) {
 		c, err := dial()

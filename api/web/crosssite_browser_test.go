@@ -95,6 +95,7 @@ func anotherSite(address string) string {
 // TestCrossSiteInTheBrowser: pages of somebody else store nothing, however they hide; the
 // own form is taken with script and without; no other site has it in a frame.
 func TestCrossSiteInTheBrowser(t *testing.T) {
+	waits(t)
 	chromium(t)
 	e := start(t, options{})
 	p := watchPosts(e)
@@ -148,6 +149,7 @@ func TestCrossSiteInTheBrowser(t *testing.T) {
 // TestFalseAlarm: where the service takes its own form for somebody else's, the phone
 // keeps what was filled in.
 func TestFalseAlarm(t *testing.T) {
+	waits(t)
 	chromium(t)
 	e := start(t, options{})
 	to, err := url.Parse(e.url)

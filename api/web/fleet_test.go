@@ -853,6 +853,7 @@ func TestFleetMany(t *testing.T) {
 // TestBrowserFleet looks after tablets as a person does, on a phone without script and
 // at a desk.
 func TestBrowserFleet(t *testing.T) {
+	waits(t)
 	chromium(t)
 	for _, c := range []struct {
 		name          string

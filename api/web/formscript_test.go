@@ -195,6 +195,7 @@ func (w *tab) thanked() string {
 // TestStepsForm: one question at a time, by touch; what is skipped is blank, what
 // comes after stopping is broken off.
 func TestStepsForm(t *testing.T) {
+	waits(t)
 	chromium(t)
 	e := start(t, options{})
 	w := phone(t, e, e.url)
@@ -256,6 +257,7 @@ func TestStepsForm(t *testing.T) {
 
 // TestStepsKeyboard: with the keyboard alone; arrows only move among the faces.
 func TestStepsKeyboard(t *testing.T) {
+	waits(t)
 	chromium(t)
 	e := start(t, options{})
 	w := phone(t, e, e.url)
@@ -315,6 +317,7 @@ func (w *tab) answerTwo() {
 // TestSendingThroughABadLine: an answer is sent until the service has surely taken
 // it, also when it was taken before and nobody heard, and counts once.
 func TestSendingThroughABadLine(t *testing.T) {
+	waits(t)
 	chromium(t)
 	e := start(t, options{})
 	l := lineTo(e, func(l *line) { l.moods = []string{"refuse", "swallow", "portal", "busy"} })
@@ -340,6 +343,7 @@ func TestSendingThroughABadLine(t *testing.T) {
 
 // TestDoubleTap: two taps on the button are one answer, with script and without.
 func TestDoubleTap(t *testing.T) {
+	waits(t)
 	chromium(t)
 	e := start(t, options{})
 	w := phone(t, e, e.url)
@@ -354,6 +358,7 @@ func TestDoubleTap(t *testing.T) {
 // TestDraft: an unfinished form is offered again and nothing of it shown before;
 // it goes when erased and after a day, and is its tab's own.
 func TestDraft(t *testing.T) {
+	waits(t)
 	chromium(t)
 	e := start(t, options{})
 	w := phone(t, e, e.url)
@@ -406,6 +411,7 @@ func TestDraft(t *testing.T) {
 
 // TestSharedScreen: nothing stays on a screen that others use next.
 func TestSharedScreen(t *testing.T) {
+	waits(t)
 	chromium(t)
 	e := start(t, options{})
 	w := phone(t, e, e.url)
@@ -427,6 +433,7 @@ func TestSharedScreen(t *testing.T) {
 // TestSharedScreenLater: an answer that waited for the network is thanked for, but its code
 // is not shown to who stands at the screen by then.
 func TestSharedScreenLater(t *testing.T) {
+	waits(t)
 	chromium(t)
 	e := start(t, options{})
 	l := lineTo(e, func(l *line) { l.moods = []string{"swallow"} })
@@ -465,6 +472,7 @@ func forbidden() chromedp.Action[chromedp.Void] {
 
 // TestFormWithoutStorage: cookies and storage forbidden.
 func TestFormWithoutStorage(t *testing.T) {
+	waits(t)
 	chromium(t)
 	e := start(t, options{})
 	w := phone(t, e, e.url, forbidden())
@@ -483,6 +491,7 @@ func TestFormWithoutStorage(t *testing.T) {
 // TestTwoTabs: two forms that are open at once are two visits, and neither takes the
 // other's draft with it.
 func TestTwoTabs(t *testing.T) {
+	waits(t)
 	chromium(t)
 	e := start(t, options{})
 	w := phone(t, e, e.url)
@@ -509,6 +518,7 @@ func TestTwoTabs(t *testing.T) {
 // TestAnotherVisit: what was sent before stays, and other answers can be sent as
 // those of another visit, without typing them again.
 func TestAnotherVisit(t *testing.T) {
+	waits(t)
 	chromium(t)
 	e := start(t, options{})
 	w := phone(t, e, e.url)
@@ -538,6 +548,7 @@ func TestAnotherVisit(t *testing.T) {
 
 // TestRefusedForm: what the service refuses is shown at its question.
 func TestRefusedForm(t *testing.T) {
+	waits(t)
 	chromium(t)
 	e := start(t, options{})
 	w := phone(t, e, e.url)
@@ -561,6 +572,7 @@ func TestRefusedForm(t *testing.T) {
 
 // TestLargeText: text of twice the size in a window of 320 pixels.
 func TestLargeText(t *testing.T) {
+	waits(t)
 	chromium(t)
 	e := start(t, options{})
 	w := phone(t, e, e.url)
@@ -672,6 +684,7 @@ func TestOldBrowser(t *testing.T) {
 // TestSlowScript: the page is whole before its script comes, and what was answered by
 // then stays.
 func TestSlowScript(t *testing.T) {
+	waits(t)
 	chromium(t)
 	e := start(t, options{})
 	l := lineTo(e, func(l *line) { l.slow = 1500 * time.Millisecond })
@@ -696,6 +709,7 @@ func TestSlowScript(t *testing.T) {
 
 // TestAccessibilityTree: what a screen reader is told of a question.
 func TestAccessibilityTree(t *testing.T) {
+	waits(t)
 	chromium(t)
 	e := start(t, options{})
 	w := phone(t, e, e.url)
@@ -744,6 +758,7 @@ func TestAccessibilityTree(t *testing.T) {
 // TestListening: a recording plays where there is one, else a voice of the phone that
 // sends nothing away; another question ends it, and without either there is no button.
 func TestListening(t *testing.T) {
+	waits(t)
 	chromium(t)
 	e := start(t, options{}) // the first question has a recording in Vietnamese
 	for _, c := range []struct{ voices, lang, first, second string }{

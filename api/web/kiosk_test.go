@@ -34,6 +34,7 @@ func manyAnswers(t *testing.T) int { return ciOr(t, 500, 60) }
 // TestKioskOffline: a tablet without network takes answers, through reloads and through a
 // browser that is killed; all of them arrive once.
 func TestKioskOffline(t *testing.T) {
+	waits(t)
 	chromium(t)
 	docs := hallDocuments(t)
 	many := manyAnswers(t)
@@ -82,6 +83,7 @@ func TestKioskOffline(t *testing.T) {
 
 // TestKioskServerKilled: the server dies in the middle of taking answers, twice.
 func TestKioskServerKilled(t *testing.T) {
+	waits(t)
 	chromium(t)
 	many := manyAnswers(t)
 	docs := hallDocuments(t)
@@ -154,6 +156,7 @@ func (w *tabletTab) before(script string) {
 // TestKioskDurability: every write is strict, and thanks come after it is complete; a
 // write that fails is tried again, and where it keeps failing nobody is thanked.
 func TestKioskDurability(t *testing.T) {
+	waits(t)
 	chromium(t)
 	h := openHall(t, hallDocuments(t))
 	w := h.newTablet(800, 1280)
@@ -202,6 +205,7 @@ func TestKioskDurability(t *testing.T) {
 // TestKioskFails: who loses an answer reads so, whatever was at fault, and for long enough;
 // a tablet that is full still hands its answers over, after a start too.
 func TestKioskFails(t *testing.T) {
+	waits(t)
 	chromium(t)
 	h := openHall(t, hallDocuments(t))
 	w := h.newTablet(800, 1280)
@@ -259,6 +263,7 @@ func replace(t *testing.T, files map[string][]byte, name, old, now string) {
 // that wait; a download that is cut changes nothing; a version that does not come to life goes
 // back to the one before by itself; and the server may go back as well.
 func TestKioskUpdate(t *testing.T) {
+	waits(t)
 	chromium(t)
 	many := manyAnswers(t)
 	docs := hallDocuments(t)
@@ -357,6 +362,7 @@ func TestKioskUpdate(t *testing.T) {
 // TestKioskMonth: a tablet that was without network for 35 days, with the service worker
 // of then, opens, asks the round of today and is up to date after a contact.
 func TestKioskMonth(t *testing.T) {
+	waits(t)
 	chromium(t)
 	docs := hallDocuments(t)
 	today := survey.DateOf(time.Now())
@@ -396,6 +402,7 @@ func TestKioskMonth(t *testing.T) {
 
 // TestKioskCaptivePortal: a network that answers everything itself deletes nothing.
 func TestKioskCaptivePortal(t *testing.T) {
+	waits(t)
 	chromium(t)
 	docs := hallDocuments(t)
 	h := openHall(t, docs)
@@ -429,6 +436,7 @@ func TestKioskCaptivePortal(t *testing.T) {
 // TestKioskRestore: the server is restored from a backup of before the last contact;
 // tablets send again what it lacks, and forget what a verified backup covers.
 func TestKioskRestore(t *testing.T) {
+	waits(t)
 	chromium(t)
 	docs := hallDocuments(t)
 	h := openHall(t, docs)
@@ -479,6 +487,7 @@ func TestKioskRestore(t *testing.T) {
 
 // TestKioskLeavesNothing: who walks away leaves nothing in storage, history and page.
 func TestKioskLeavesNothing(t *testing.T) {
+	waits(t)
 	chromium(t)
 	docs := hallDocuments(t)
 	h := openHall(t, docs)
@@ -615,6 +624,7 @@ func TestKioskLeavesNothing(t *testing.T) {
 // TestKioskTouches: the second half of a double touch, on the start or on a face, answers
 // nothing.
 func TestKioskTouches(t *testing.T) {
+	waits(t)
 	chromium(t)
 	h := openHall(t, hallDocuments(t))
 	w := h.newTablet(800, 1280)
@@ -668,6 +678,7 @@ const aheadOfTime = `window.ahead = 0; const now = performance.now.bind(performa
 // TestKioskIdleTouch: a touch that says that somebody is still there, by a finger or a
 // mouse, says nothing else: no question below the warning is answered by it.
 func TestKioskIdleTouch(t *testing.T) {
+	waits(t)
 	chromium(t)
 	h := openHall(t, hallDocuments(t))
 	w := h.newTablet(800, 1280)
@@ -704,6 +715,7 @@ func TestKioskIdleTouch(t *testing.T) {
 // TestKioskSound: who listens is not idle; but a recording that never ends, as on a tablet
 // whose sound is taken away by the system, keeps no visit open.
 func TestKioskSound(t *testing.T) {
+	waits(t)
 	chromium(t)
 	docs := hallDocuments(t)
 	docs.Rounds[0].Form = survey.FormFull
@@ -738,6 +750,7 @@ func TestKioskSound(t *testing.T) {
 // TestKioskStaffFirst: a visit that takes a moment to begin does not begin over what staff
 // do meanwhile.
 func TestKioskStaffFirst(t *testing.T) {
+	waits(t)
 	chromium(t)
 	docs := hallDocuments(t)
 	docs.Rounds[0].Form = survey.FormSplit // the part is drawn first
@@ -762,6 +775,7 @@ func TestKioskStaffFirst(t *testing.T) {
 // TestKioskDesk: a tablet that was moved names its new desk and leaves answers where they
 // were given; one that was revoked says so, keeps its answers and hands them over.
 func TestKioskDesk(t *testing.T) {
+	waits(t)
 	chromium(t)
 	docs := hallDocuments(t)
 	h := openHall(t, docs)
@@ -824,6 +838,7 @@ func TestKioskDesk(t *testing.T) {
 // TestKioskSplit: a tablet draws the part that somebody is asked as the server does, which
 // takes no answer to a question of another part.
 func TestKioskSplit(t *testing.T) {
+	waits(t)
 	chromium(t)
 	docs := hallDocuments(t)
 	docs.Rounds[0].Form = survey.FormSplit
@@ -980,6 +995,7 @@ func TestKioskScreens(t *testing.T) {
 // TestKioskMenuCloses: an answer of the server that comes late opens nothing that staff
 // have closed.
 func TestKioskMenuCloses(t *testing.T) {
+	waits(t)
 	chromium(t)
 	h := openHall(t, hallDocuments(t))
 	w := h.newTablet(800, 1280)
@@ -1027,6 +1043,7 @@ func TestKioskMenuCloses(t *testing.T) {
 // TestKioskFirstContact: while clocks are set during every contact nothing says when an
 // answer is given, so none is taken; then one contact is enough.
 func TestKioskFirstContact(t *testing.T) {
+	waits(t)
 	chromium(t)
 	docs := hallDocuments(t)
 	h := openHall(t, docs)
@@ -1055,6 +1072,7 @@ func TestKioskFirstContact(t *testing.T) {
 // TestKioskOtherDevice: a tablet that is paired anew as another device asks nothing before
 // it has the survey of its new desk.
 func TestKioskOtherDevice(t *testing.T) {
+	waits(t)
 	chromium(t)
 	h := openHall(t, hallDocuments(t))
 	w := h.newTablet(800, 1280)
@@ -1109,6 +1127,7 @@ func TestKioskOtherDevice(t *testing.T) {
 
 // TestKioskClosed: a tablet at a desk without a round says so.
 func TestKioskClosed(t *testing.T) {
+	waits(t)
 	chromium(t)
 	h := openHall(t, hallDocuments(t))
 	w := h.newTablet(800, 1280)
@@ -1127,6 +1146,7 @@ func TestKioskClosed(t *testing.T) {
 
 // TestKioskPlain: over plain HTTP the page says why it cannot work.
 func TestKioskPlain(t *testing.T) {
+	waits(t)
 	chromium(t)
 	e := start(t, options{})
 	h := &hall{t: t}
@@ -1166,6 +1186,7 @@ func mustJSON(t testing.TB, v any) string {
 // TestKioskWithdrawal: the code on the screen leads to the page for withdrawal, which no
 // server hears of before its button is pressed.
 func TestKioskWithdrawal(t *testing.T) {
+	waits(t)
 	chromium(t)
 	h := openHall(t, hallDocuments(t))
 	w := h.newTablet(390, 844)

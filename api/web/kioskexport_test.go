@@ -307,6 +307,7 @@ func TestUploadSize(t *testing.T) {
 // file that is carried to a computer, whose browser runs no script, and by one that is
 // carried back.
 func TestBrowserUpload(t *testing.T) {
+	waits(t)
 	chromium(t)
 	docs := hallDocuments(t)
 	h := openHall(t, docs)

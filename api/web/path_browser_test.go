@@ -62,6 +62,7 @@ func openPortal(t *testing.T, h *hall, path string, strips bool) (office string)
 // TestPathBrowser does below a path what people do: they answer and withdraw, read reports,
 // and a tablet is paired, works without network and takes up the next program.
 func TestPathBrowser(t *testing.T) {
+	waits(t)
 	chromium(t)
 	for name, strips := range map[string]bool{"a proxy that strips the path": true, "a proxy that passes it on": false} {
 		t.Run(name, func(t *testing.T) {
@@ -211,6 +212,7 @@ func (h *hall) liveAsTablet(t *testing.T, w *tabletTab) {
 // TestPathMoved: a tablet that was set up at the root of the host, by a program that knew
 // nothing else, goes on below the path to which the service moved, with its answers.
 func TestPathMoved(t *testing.T) {
+	waits(t)
 	chromium(t)
 	docs := hallDocuments(t)
 	h := openHall(t, docs)

@@ -81,6 +81,7 @@ func TestPicture(t *testing.T) {
 }
 
 func TestBrowserPicture(t *testing.T) {
+	waits(t)
 	chromium(t)
 	e := demonstration(t, 3000)
 	for _, c := range []struct {

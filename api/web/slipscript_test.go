@@ -81,6 +81,7 @@ func (w *tab) sendThree() {
 // is refused at the place where another can be typed. Printed links of the version before
 // work.
 func TestSlipInTheBrowser(t *testing.T) {
+	waits(t)
 	chromium(t)
 	e := slipEnv(t, survey.DoorsSlip)
 	slips := e.issue(testDesk, 5)
@@ -176,6 +177,7 @@ func TestSlipInTheBrowser(t *testing.T) {
 
 // TestSlipOnASharedScreen: nothing of the code stays behind.
 func TestSlipOnASharedScreen(t *testing.T) {
+	waits(t)
 	chromium(t)
 	e := slipEnv(t, survey.DoorsSlip)
 	code := e.issue(testDesk, 1)[0].Code
