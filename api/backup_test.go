@@ -37,6 +37,7 @@ func demoReport(t *testing.T, data string) string {
 
 // TestBackupRestoreCommands: a restored store gives the identical report.
 func TestBackupRestoreCommands(t *testing.T) {
+	waits(t)
 	from := t.TempDir()
 	seedAnswers(t, from, 2000)
 	mustSipas(t, "token", "create", "--data", from, "--name", "An, Sở Nội vụ", "--rights", "full")
@@ -130,6 +131,7 @@ func TestBackupRestoreCommands(t *testing.T) {
 
 // TestRestoreRefused: what is not a backup of this installation changes nothing.
 func TestRestoreRefused(t *testing.T) {
+	waits(t)
 	from := t.TempDir()
 	seedAnswers(t, from, 200)
 	file := filepath.Join(t.TempDir(), "b")
@@ -198,6 +200,7 @@ func TestRestoreRefused(t *testing.T) {
 // TestRestoreStopped: a restore that was stopped leaves a store that no command
 // opens, and the same command ends it.
 func TestRestoreStopped(t *testing.T) {
+	waits(t)
 	from := t.TempDir()
 	seedAnswers(t, from, 2000)
 	file := filepath.Join(t.TempDir(), "b")
@@ -227,6 +230,7 @@ func TestRestoreStopped(t *testing.T) {
 // TestBackupThroughTheService: the same through services that run, from one to
 // another.
 func TestBackupThroughTheService(t *testing.T) {
+	waits(t)
 	from := t.TempDir()
 	seedAnswers(t, from, 2000)
 	token := strings.TrimSpace(mustSipas(t, "token", "create", "--data", from, "--name", "keeper", "--rights", "backup,full"))

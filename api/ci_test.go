@@ -15,3 +15,11 @@ func ciOr[T any](t testing.TB, whole, small T) T {
 	t.Logf("small: %v, where CI=true %v", small, whole)
 	return small
 }
+
+// waits lets a test that waits for disks and programs more than it computes run beside
+// others like it. Where CI=true it runs alone: the race detector leaves no time to share.
+func waits(t *testing.T) {
+	if os.Getenv("CI") != "true" {
+		t.Parallel()
+	}
+}

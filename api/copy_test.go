@@ -155,6 +155,7 @@ func TestCopyCommandThroughMongoDB(t *testing.T) {
 }
 
 func TestCopyCommandRefusals(t *testing.T) {
+	waits(t)
 	from, used, empty, foreign := t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir()
 	seedAnswers(t, from, 300)
 	mustSipas(t, "copy", "--from", from, "--to", used)
@@ -214,6 +215,7 @@ func TestCopyBesideTheService(t *testing.T) {
 // A copy that did not end is not served as if it were whole; the same command
 // ends it.
 func TestCopyCommandGoesOn(t *testing.T) {
+	waits(t)
 	from, to := t.TempDir(), t.TempDir()
 	seedAnswers(t, from, 300)
 	secret, err := store.ParseSecret(readFile(t, from, "secret.key"))

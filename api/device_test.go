@@ -189,6 +189,7 @@ func readSmallQR(t *testing.T, out string) string {
 }
 
 func TestDeviceCommands(t *testing.T) {
+	waits(t)
 	data := t.TempDir()
 	token, desk := seedOpenRound(t, data)
 	desks := strings.Split(mustSipas(t, "desks", "--data", data), "\n")

@@ -47,6 +47,7 @@ func readReport(t *testing.T, data string, args ...string) stats.Report {
 // The service's own report of the imported reference survey equals the numbers
 // that R's survey package gives (DECISIONS: "sipas_a through the product").
 func TestReferenceSurveyThroughTheProduct(t *testing.T) {
+	waits(t)
 	raw, err := os.ReadFile(reference + "cases/index.json")
 	if err != nil {
 		t.Fatal(err)
@@ -126,6 +127,7 @@ func TestImportTwiceStoresOnce(t *testing.T) {
 }
 
 func TestImportOfAnExportGivesAnIdenticalReport(t *testing.T) {
+	waits(t)
 	data, file := importReference(t), filepath.Join(t.TempDir(), "export.csv")
 	excludeOne(t, data)
 	if r := readReport(t, data, "--round", "statsref-a"); r.Counts.Excluded != 1 {
@@ -275,6 +277,7 @@ func TestImportRefusesAWholeFile(t *testing.T) {
 // A household round has the strata, clusters and weights that its file names: the
 // same figures as those of a drawn round, under its own name.
 func TestHouseholdRound(t *testing.T) {
+	waits(t)
 	documents, err := seeds.Documents("statsref-a")
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 
 // The command prints what the store keeps: asked again, the same.
 func TestPictureCommand(t *testing.T) {
+	waits(t)
 	data := importReference(t)
 	report := readReport(t, data, "--round", "statsref-a", "--by", "unit")
 	args := []string{"picture", "--data", data, "--round", "statsref-a"}

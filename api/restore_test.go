@@ -12,6 +12,7 @@ import (
 
 // TestRestoreTablets: a restore tells which tablets work again.
 func TestRestoreTablets(t *testing.T) {
+	waits(t)
 	from := t.TempDir()
 	_, desk := seedOpenRound(t, from)
 	withStore(t, from, func(st *store.Store) {

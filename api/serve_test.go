@@ -101,6 +101,7 @@ func submit(client *http.Client, url, desk string) (id string, status int, err e
 // While the service holds the file, commands work through it or say who holds
 // it, at once.
 func TestCommandsBesideTheService(t *testing.T) {
+	waits(t)
 	data := t.TempDir()
 	token, desk := seedOpenRound(t, data)
 	service, url := startServe(t, data)
@@ -166,6 +167,7 @@ func TestCommandsBesideTheService(t *testing.T) {
 // TestCommandsBelowAPath: commands find a service that lies below a path, through a proxy or
 // at its own address.
 func TestCommandsBelowAPath(t *testing.T) {
+	waits(t)
 	const public = "https://portal.example.gov.vn/khaosat"
 	data := t.TempDir()
 	token, desk := seedOpenRound(t, data)
@@ -201,6 +203,7 @@ func TestCommandsBelowAPath(t *testing.T) {
 // A service killed in the middle of submissions has every answer that it
 // acknowledged, once.
 func TestKilledServiceKeepsAcknowledgedAnswers(t *testing.T) {
+	waits(t)
 	data := t.TempDir()
 	token, desk := seedOpenRound(t, data)
 	acknowledged := map[string]bool{}

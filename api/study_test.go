@@ -51,6 +51,7 @@ func TestStudy(t *testing.T) {
 // chance, though items are asked with different probabilities; where those are
 // forgotten the pooled one is not.
 func TestStudySplitFormIsUnbiased(t *testing.T) {
+	waits(t)
 	whole := func(s studyScenario, seed uint64) (error, width float64) {
 		lines, err := s.run(&terminal{ctx: t.Context()}, 1, seed)
 		if err != nil {

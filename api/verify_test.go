@@ -15,6 +15,7 @@ import (
 )
 
 func TestVerifyCommand(t *testing.T) {
+	waits(t)
 	data := t.TempDir()
 	seedAnswers(t, data, 1200)
 	out := mustSipas(t, "verify", "--data", data)
@@ -73,6 +74,7 @@ func TestVerifyThroughTheService(t *testing.T) {
 }
 
 func TestVerifyBackup(t *testing.T) {
+	waits(t)
 	data, folder := t.TempDir(), t.TempDir()
 	seedAnswers(t, data, 300)
 	file := filepath.Join(folder, "backup")
@@ -102,6 +104,7 @@ func TestVerifyBackup(t *testing.T) {
 // TestVerifyKept: tablets may forget what is in a backup that was proven, and nothing
 // else.
 func TestVerifyKept(t *testing.T) {
+	waits(t)
 	data := t.TempDir()
 	token, desk := seedOpenRound(t, data)
 	keeper := strings.TrimSpace(mustSipas(t, "token", "create", "--name", "keeper", "--rights", "backup", "--data", data))

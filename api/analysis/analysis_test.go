@@ -119,6 +119,7 @@ func ask(t testing.TB, a *Analysis, params map[string]string) *stats.Report {
 // interval covers it about as often as it says, the unweighted one does not,
 // and units are covered as well.
 func TestIntervalsCoverTheTruth(t *testing.T) {
+	waits(t)
 	seedsTried := ciOr(t, 8, 3)
 	covered, unweighted, units, unitsCovered := 0, 0, 0, 0
 	for seed := range uint64(seedsTried) {
@@ -158,6 +159,7 @@ func TestIntervalsCoverTheTruth(t *testing.T) {
 // A report includes what was acknowledged before it was asked for, and leaves
 // out what was withdrawn, whatever the path by which the columns got there.
 func TestReportFollowsTheStore(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	_, all := fill(t, st, func(p *seeds.Params) { p.Answers = 3000 })
 	a := loaded(t, st)
@@ -193,6 +195,7 @@ func TestReportFollowsTheStore(t *testing.T) {
 // A round that nobody has answered yet has a report that says so, with and
 // without results returned.
 func TestReportOfAnEmptyRound(t *testing.T) {
+	waits(t)
 	documents, _, err := seeds.Demo(survey.DateOf(clock()), seeds.DefaultParams())
 	if err != nil {
 		t.Fatal(err)
@@ -259,6 +262,7 @@ func TestReportWhileLoading(t *testing.T) {
 
 // Channels are samples of their own; filters are domains of one weighting.
 func TestFiltersAndChannels(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	fill(t, st, nil)
 	a := loaded(t, st)
@@ -332,6 +336,7 @@ func TestParseQueryRefuses(t *testing.T) {
 
 // Verdicts follow the rules, case by case.
 func TestVerdicts(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	fill(t, st, nil)
 	seen := map[stats.Verdict]int{}
@@ -369,6 +374,7 @@ func TestVerdicts(t *testing.T) {
 // An exclusion takes effect at the next report, its lifting too, and both hold
 // when the columns are built anew.
 func TestExclusions(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	_, all := fill(t, st, func(p *seeds.Params) { p.Answers = 2000 })
 	a := loaded(t, st)

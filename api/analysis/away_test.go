@@ -42,6 +42,7 @@ func (f *stuckFollower) Next(ctx context.Context) ([]store.Event, error) {
 // TestReportsDoNotWaitForEachOther: while the store is away, the time of one
 // who waits for it is not added to that of the next.
 func TestReportsDoNotWaitForEachOther(t *testing.T) {
+	waits(t)
 	file, err := store.OpenFile(t.TempDir(), store.FileOptions{Command: "test"})
 	if err != nil {
 		t.Fatal(err)

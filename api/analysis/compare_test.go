@@ -57,6 +57,7 @@ func checkDifference(t *testing.T, what string, d stats.Difference, value, se, d
 
 // Units have desks and weight cells of their own: the difference is Welch's.
 func TestCompareUnits(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	fill(t, st, nil)
 	a := loaded(t, st)
@@ -98,6 +99,7 @@ func TestCompareUnits(t *testing.T) {
 
 // Parts of one sample share desk-days, or strata and weight cells.
 func TestComparePartsOfOneSample(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	_, all := fill(t, st, nil)
 	a := loaded(t, st)
@@ -155,6 +157,7 @@ func TestComparePartsOfOneSample(t *testing.T) {
 
 // Channels are samples with weights of their own at the same desk-days.
 func TestCompareChannels(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	_, all := fill(t, st, nil)
 	a := loaded(t, st)
@@ -213,6 +216,7 @@ func secondRound(t *testing.T, st *store.Store, change func(*survey.Round)) {
 
 // Rounds are independent samples.
 func TestCompareRounds(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	fill(t, st, nil)
 	secondRound(t, st, func(*survey.Round) {})
@@ -309,6 +313,7 @@ func TestParseComparisonRefuses(t *testing.T) {
 // What forbids a verdict forbids a conclusion; a round without weights is not
 // compared with one that has them.
 func TestCompareConcludesNothing(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	fill(t, st, nil)
 	a := loaded(t, st)

@@ -15,6 +15,7 @@ import (
 // an answer or a refusal, and no answer has a number that is none: JSON would not
 // take it.
 func TestEveryAnswerIsFinite(t *testing.T) {
+	waits(t)
 	for _, c := range []struct {
 		name    string
 		answers int

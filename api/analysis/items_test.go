@@ -71,6 +71,7 @@ func both(mask []bool, columns ...[]float64) []bool {
 // Everything is computed again from the raw answers with the design written out:
 // point values from their definitions, errors from that sample.
 func TestItemsFromRawAnswers(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	_, all := fill(t, st, func(p *seeds.Params) { p.Answers = 8000 })
 	a := loaded(t, st)
@@ -200,6 +201,7 @@ func TestItemsOfNobody(t *testing.T) {
 
 // An item of few people is in no quadrant.
 func TestItemsOfFew(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	fill(t, st, func(p *seeds.Params) { p.Answers = 3000 })
 	a := loaded(t, st)

@@ -31,6 +31,7 @@ func (e *behindEngine) SetRevisions(ctx context.Context) (map[string]int64, erro
 // to it. A server that gets the answer before the version reads it in the end,
 // whether it can look for the version at once or not.
 func TestAnswerBeforeItsInstrument(t *testing.T) {
+	waits(t)
 	for _, blind := range []bool{false, true} {
 		engine, err := store.OpenFile(t.TempDir(), store.FileOptions{Command: "test"})
 		if err != nil {

@@ -37,6 +37,7 @@ func stuffed(like survey.Response, n int) []survey.Response {
 // TestHonestAnswersAreSeldomMarked: of the simulated people, none of whom
 // answers for others, well below 1% are marked, at any size of a desk.
 func TestHonestAnswersAreSeldomMarked(t *testing.T) {
+	waits(t)
 	for _, c := range []struct {
 		seed             uint64
 		desks, days, day int
@@ -89,6 +90,7 @@ func TestHonestAnswersAreSeldomMarked(t *testing.T) {
 // TestStuffingIsMarked: a machine at one desk is caught, the report without
 // flagged answers is what it was before, and nothing of it is stored.
 func TestStuffingIsMarked(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	_, all := fill(t, st, func(p *seeds.Params) { p.Answers, p.StraightLine = 6000, 0 })
 	a := loaded(t, st)
@@ -154,6 +156,7 @@ func TestStuffingIsMarked(t *testing.T) {
 // TestPaperIsNoBurst: paper that is keyed in at once has no hour of its own, but
 // copies on paper are copies.
 func TestPaperIsNoBurst(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	_, all := fill(t, st, func(p *seeds.Params) { p.Answers = 200 })
 	paper := stuffed(all[0], 90)
@@ -169,6 +172,7 @@ func TestPaperIsNoBurst(t *testing.T) {
 // TestMarksFollowTheStore: after answers, exclusions and withdrawals, with
 // reports in between, the flags are those of a server that starts now.
 func TestMarksFollowTheStore(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	_, all := fill(t, st, func(p *seeds.Params) { p.Answers = 2000 })
 	a := loaded(t, st)

@@ -12,6 +12,7 @@ import (
 // A report on answers that are in no store is the one that the service gives on
 // them.
 func TestReportOf(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	_, all := fill(t, st, func(p *seeds.Params) { p.Answers = 3000 })
 	a := loaded(t, st)

@@ -13,6 +13,7 @@ import (
 // A report does not depend on the order in which answers came, to the last
 // digit: two servers on one store show the same, and so does a copy.
 func TestReportsDoNotDependOnTheOrderOfArrival(t *testing.T) {
+	waits(t)
 	var reports [2][]byte
 	for i := range reports {
 		st := openStore(t, t.TempDir())

@@ -141,6 +141,7 @@ func TestRound10(t *testing.T) {
 // The first picture says what the report says, rounded, of the groups it shows,
 // and no number of the others.
 func TestPictureSaysWhatTheReportSays(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	_, all := fillRound(t, st, func(p *seeds.Params) { p.Answers = 3000 }, pooledRound)
 	now := clock()
@@ -206,6 +207,7 @@ func TestPictureSaysWhatTheReportSays(t *testing.T) {
 // A picture stays as it is, on every server, through new answers and withdrawals,
 // until the next one; then groups to which too few came keep their numbers.
 func TestPictureStays(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	_, all := fillRound(t, st, func(p *seeds.Params) { p.Answers = 3000 }, pooledRound)
 	now := clock()
@@ -272,6 +274,7 @@ func TestPictureStays(t *testing.T) {
 // what came to a shown group, or to those of a split that are not renewed, is
 // nobody or at least ten.
 func TestPicturesKeepFewApart(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	params := seeds.DefaultParams()
 	params.Answers = 4000
@@ -404,6 +407,7 @@ func TestPictureOfFew(t *testing.T) {
 // A round that goes on with another version of its instrument keeps its pictures:
 // items are found by their ids.
 func TestPictureOfAnotherVersion(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	_, all := fillRound(t, st, func(p *seeds.Params) { p.Answers = 3000 }, pooledRound)
 	now := clock()

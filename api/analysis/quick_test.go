@@ -15,6 +15,7 @@ import (
 // mean, under a name of its own, agrees with the store, and is not compared with a
 // full round.
 func TestQuickRound(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	documents, simulation, err := seeds.Demo(survey.DateOf(clock()), seeds.DefaultParams())
 	if err != nil {

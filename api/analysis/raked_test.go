@@ -62,6 +62,7 @@ func rakeable(t *testing.T) (*Analysis, []survey.Response) {
 // TestRakedReport: the weights meet the figures of staff by unit, field and
 // filing channel, and figures and errors are those of raking row by row.
 func TestRakedReport(t *testing.T) {
+	waits(t)
 	a, all := rakeable(t)
 	r := ask(t, a, map[string]string{"by": "unit"})
 	if w := r.Weighting; w.Kind != "raked" || w.Covered >= w.Returned || w.Covered < w.Returned*9/10 || w.LargestRatio == nil {
@@ -118,6 +119,7 @@ func TestRakedReport(t *testing.T) {
 // TestRakedComparison: what two units share by the margins, and two channels by
 // desk-days, is in the error of their difference.
 func TestRakedComparison(t *testing.T) {
+	waits(t)
 	a, all := rakeable(t)
 	r := ask(t, a, nil)
 	b := brute(t, a, all, countedBy(survey.ChannelQR), r)

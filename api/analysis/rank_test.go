@@ -67,6 +67,7 @@ func ranked(r *stats.Report, of string) (out []stats.Group) {
 // Ranks of units come with ranges that hold at once, within each type of unit;
 // units without a verdict have none, and the report says how many they are.
 func TestRankRangesOfUnits(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	fill(t, st, nil)
 	r := ask(t, loaded(t, st), map[string]string{"by": "unit"})
@@ -108,6 +109,7 @@ func TestRankRangesOfUnits(t *testing.T) {
 
 // Groups that share desk-days and weight cells covary; the ranges take that in.
 func TestRankRangesOfFields(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	_, all := fill(t, st, nil)
 	a := loaded(t, st)
@@ -174,6 +176,7 @@ func TestRankRangesOfFields(t *testing.T) {
 
 // Nothing in time, and no mode, has a rank or a range.
 func TestNoRankRangeOfDaysAndModes(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	fill(t, st, func(p *seeds.Params) { p.Answers = 3000 })
 	a := loaded(t, st)

@@ -33,6 +33,7 @@ func find(t *testing.T, r *stats.Report, id string) *stats.Group {
 }
 
 func TestTargetsOfUnits(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	fill(t, st, nil)
 	a := loaded(t, st)
@@ -69,6 +70,7 @@ func TestTargetsOfUnits(t *testing.T) {
 }
 
 func TestPlannedLooksShareTheError(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	fill(t, st, nil)
 	a := loaded(t, st)
@@ -92,6 +94,7 @@ func TestPlannedLooksShareTheError(t *testing.T) {
 }
 
 func TestTippingPoint(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	fill(t, st, nil)
 	checked := 0
@@ -118,6 +121,7 @@ func TestTippingPoint(t *testing.T) {
 // More answers than results returned: no verdict for the unit and the total, and
 // the other units keep theirs.
 func TestAnswersExceedTransactions(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	fill(t, st, nil)
 	a := loaded(t, st)
@@ -151,6 +155,7 @@ func TestAnswersExceedTransactions(t *testing.T) {
 
 // 29 answers are too few, 30 are not.
 func TestSmallestVerdict(t *testing.T) {
+	waits(t)
 	source := openStore(t, t.TempDir())
 	_, all := fill(t, source, nil)
 	counts := map[string]int{}
@@ -197,6 +202,7 @@ func TestSmallestVerdict(t *testing.T) {
 
 // Two questions that look alike are two questions.
 func TestCacheKeepsQuestionsApart(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	fill(t, st, func(p *seeds.Params) { p.Answers = 2000 })
 	a := loaded(t, st)
@@ -213,6 +219,7 @@ func TestCacheKeepsQuestionsApart(t *testing.T) {
 }
 
 func TestSensitiveQuestionsAreNeverCrossed(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	fill(t, st, func(p *seeds.Params) { p.Answers = 10 })
 	c := st.View().Catalogue
@@ -243,6 +250,7 @@ func anyDesk(c *survey.Catalogue) string {
 
 // A desk that moves to another unit takes none of its old answers along.
 func TestDeskThatMoves(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	fill(t, st, nil)
 	before := ask(t, loaded(t, st), map[string]string{"by": "unit"})
@@ -272,6 +280,7 @@ func TestDeskThatMoves(t *testing.T) {
 // People who do not say their field or filing channel do not spoil the weights of
 // those who do.
 func TestUnsaidFieldAndFiling(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	_, all := fill(t, st, func(p *seeds.Params) { p.Answers = 6000 })
 	before := ask(t, loaded(t, st), map[string]string{"channel": "all"})
