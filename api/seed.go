@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,7 +15,7 @@ import (
 type seedCommand struct {
 	storeFlags
 	serviceFlags
-	File []string `type:"existingfile" help:"JSON documents to load (instruments, fields, procedures, units, desks, rounds, populations)."`
+	File []string `type:"existingfile" help:"JSON documents to load (instruments, fields, procedures, units, desks, rounds, populations, agency)."`
 	Set  string   `enum:",province,statsref-a" default:"" help:"Load an embedded set: province (instruments, units and desks of the province) or statsref-a (the reference survey)."`
 }
 
@@ -80,6 +81,10 @@ func (c *seedCommand) documents() (survey.Documents, error) {
 		all.Desks = append(all.Desks, d.Desks...)
 		all.Rounds = append(all.Rounds, d.Rounds...)
 		all.Populations = append(all.Populations, d.Populations...)
+		if all.Agency != nil && d.Agency != nil {
+			return all, fmt.Errorf("%s: another file says who asks already (agency)", name)
+		}
+		all.Agency = cmp.Or(d.Agency, all.Agency)
 	}
 	return all, nil
 }

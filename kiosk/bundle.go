@@ -27,12 +27,21 @@ type Bundle struct {
 	// Sounds: "instrument@version.item.language" → address of a recording, another one
 	// when the recording is.
 	Sounds map[string]string `json:"sounds"`
+	// Agency is who asks, by language, and Notice says in full what becomes of answers.
+	Agency survey.Text             `json:"agency"`
+	Notice map[string][]NoticePart `json:"notice"`
 	// Seal is the key to seal answers to.
 	Seal []byte `json:"seal"`
 	// PublicURL is the address of the service, for the code that leads to withdrawal.
 	PublicURL string `json:"public_url"`
 	// Day is the day on which it was made, in Vietnam: no clock may be before.
 	Day survey.Date `json:"day"`
+}
+
+// NoticePart is a numbered paragraph of the notice to people.
+type NoticePart struct {
+	Title string `json:"title"`
+	Text  string `json:"text"`
 }
 
 // BundleDevice is the tablet itself.

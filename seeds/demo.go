@@ -28,6 +28,18 @@ func Demo(today survey.Date, p Params) (d survey.Documents, sim *Simulation, err
 		Instrument: Sipas2640, Version: 1, Design: survey.DesignVisitors, Form: "full", Status: survey.StatusOpen,
 		First: today.AddDays(-demoDays), Last: today.AddDays(29), Target: 80, PrimaryChannel: survey.ChannelQR,
 	}}
+	d.Agency = &survey.Agency{
+		Name:           survey.Text{"vi": "Sở Nội vụ tỉnh Quảng Ngãi", "en": "Department of Home Affairs of Quảng Ngãi Province"},
+		Short:          survey.Text{"vi": "Sở Nội vụ", "en": "Department of Home Affairs"},
+		Address:        survey.Text{"vi": "(bản minh họa: địa chỉ của Sở đặt ở đây)", "en": "(demonstration: here is the address of the department)"},
+		Email:          "khaosat@example.vn",
+		DataProtection: survey.Text{"vi": "(bản minh họa: họ tên, điện thoại)", "en": "(demonstration: name, telephone)"},
+		Operator:       survey.Text{"vi": "Sở Nội vụ tỉnh Quảng Ngãi", "en": "Department of Home Affairs of Quảng Ngãi Province"},
+		Retention:      survey.Text{"vi": "Đến khi bản minh họa này dừng", "en": "Until this demonstration stops"},
+		Replies: []survey.Reply{{
+			Name: survey.Text{"vi": "Cổng Dịch vụ công quốc gia", "en": "National Public Service Portal"}, URL: "https://dichvucong.gov.vn",
+		}},
+	}
 	if sim, err = Simulate(d, DemoRound, p); err != nil {
 		return d, nil, fmt.Errorf("make the demonstration: %w", err)
 	}

@@ -16,6 +16,7 @@ type Documents struct {
 	Desks       []Desk         `json:"desks,omitempty"`
 	Rounds      []Round        `json:"rounds,omitempty"`
 	Populations []Population   `json:"populations,omitempty"`
+	Agency      *Agency        `json:"agency,omitempty"`
 }
 
 // Catalogue is an immutable, checked view of all documents at one moment,
@@ -30,6 +31,8 @@ type Catalogue struct {
 	Rounds      map[string]*Round
 	// Populations are keyed by [Population.Key].
 	Populations map[string]*Population
+	// Agency is nil where nobody has said who asks.
+	Agency *Agency
 
 	// folded are the desks by what their codes look like; see desksLike.
 	folded map[string][]*Desk
@@ -55,6 +58,9 @@ func NewCatalogue(d Documents) (*Catalogue, error) {
 	index(&p, c.Desks, d.Desks, "desks", func(x *Desk) string { return x.ID })
 	index(&p, c.Rounds, d.Rounds, "rounds", func(x *Round) string { return x.ID })
 	index(&p, c.Populations, d.Populations, "populations", (*Population).Key)
+	if c.Agency = d.Agency; c.Agency != nil {
+		p.nest("agency", c.Agency.check().err())
+	}
 	c.checkReferences(&p)
 	c.foldDesks()
 	return c, p.err()

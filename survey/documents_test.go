@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -47,6 +48,13 @@ func TestNewCatalogueRefuses(t *testing.T) {
 		"more drawn than there are": {func(d *Documents) {
 			d.Populations = []Population{{Round: "drawn", Unit: "u1", Stages: []Stage{{"s", 1, "a", 0}, {"s", 1, "b", 0}}}}
 		}, "populations/drawn/u1.stages[1].stratum_psus", CodeDrawInvalid},
+		"agency without a name": {func(d *Documents) { d.Agency = &Agency{Phone: "1"} }, "agency.name", CodeInvalid},
+		"agency of a long name": {func(d *Documents) { d.Agency = &Agency{Name: Text{"vi": strings.Repeat("ở", 81), "en": "a"}} }, "agency.name", CodeTooLong},
+		"reply that is no page": {func(d *Documents) {
+			d.Agency = testAgency(Reply{Name: Text{"vi": "a", "en": "a"}, URL: "javascript:a"})
+		}, "agency.replies[0].url", CodeInvalid},
+		"reply without a name":     {func(d *Documents) { d.Agency = testAgency(Reply{URL: "https://a.vn"}) }, "agency.replies[0].name", CodeInvalid},
+		"agency without an e-mail": {func(d *Documents) { d.Agency = testAgency(); d.Agency.Email = "a" }, "agency.email", CodeInvalid},
 		"one cell twice": {func(d *Documents) {
 			d.Populations = []Population{{Round: "r1", Unit: "u1", Cells: []PopulationCell{{Field: "land", Returned: 1}, {Field: "land", Returned: 2}}}}
 		}, "populations/r1/u1.cells[1]", CodeDuplicate},

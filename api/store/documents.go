@@ -27,13 +27,17 @@ const (
 	setDesks       = "desks"
 	setRounds      = "rounds"
 	setPopulations = "populations"
+	setAgency      = "agency"
 	setTokens      = "tokens"
 	setSignOuts    = "signouts"
 	setDevices     = "devices"
 )
 
+// theAgency is the id of the one document of its set.
+const theAgency = "agency"
+
 func knownSets() iter.Seq[string] {
-	return slices.Values([]string{setInstruments, setFields, setProcedures, setUnits, setDesks, setRounds, setPopulations, setTokens, setSignOuts, setDevices})
+	return slices.Values([]string{setInstruments, setFields, setProcedures, setUnits, setDesks, setRounds, setPopulations, setAgency, setTokens, setSignOuts, setDevices})
 }
 
 // isAccess tells the sets that say who may come in from those that describe the
@@ -100,7 +104,7 @@ func (d documentSets) access() (access, error) {
 
 func (d documentSets) decode() (survey.Documents, error) {
 	var docs survey.Documents
-	var errs [7]error
+	var errs [8]error
 	docs.Instruments, errs[0] = decodeSet[survey.Instrument](d, setInstruments)
 	docs.Fields, errs[1] = decodeSet[survey.ServiceField](d, setFields)
 	docs.Procedures, errs[2] = decodeSet[survey.Procedure](d, setProcedures)
@@ -108,6 +112,10 @@ func (d documentSets) decode() (survey.Documents, error) {
 	docs.Desks, errs[4] = decodeSet[survey.Desk](d, setDesks)
 	docs.Rounds, errs[5] = decodeSet[survey.Round](d, setRounds)
 	docs.Populations, errs[6] = decodeSet[survey.Population](d, setPopulations)
+	var agencies []survey.Agency
+	if agencies, errs[7] = decodeSet[survey.Agency](d, setAgency); len(agencies) > 0 {
+		docs.Agency = &agencies[0]
+	}
 	return docs, errors.Join(errs[:]...)
 }
 
@@ -348,6 +356,9 @@ func (d documentSets) changes(docs survey.Documents, before *survey.Catalogue) (
 	gather(setDesks, len(docs.Desks), func(i int) (string, any) { return docs.Desks[i].ID, docs.Desks[i] })
 	gather(setRounds, len(docs.Rounds), func(i int) (string, any) { return docs.Rounds[i].ID, docs.Rounds[i] })
 	gather(setPopulations, len(docs.Populations), func(i int) (string, any) { return docs.Populations[i].Key(), docs.Populations[i] })
+	if docs.Agency != nil {
+		gather(setAgency, 1, func(int) (string, any) { return theAgency, docs.Agency })
+	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}

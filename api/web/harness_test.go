@@ -72,6 +72,9 @@ func testDocuments(t testing.TB) survey.Documents {
 		round("r-coming", "2027-01-01", "2027-03-31", survey.StatusOpen, "u3"),
 	}
 	d.Populations = []survey.Population{{Round: testRound, Unit: "u1", Cells: []survey.PopulationCell{{Field: "land", Returned: 900}, {Field: "civil", Returned: 600}}}}
+	d.Agency = &survey.Agency{Name: text("Sở Nội vụ tỉnh Thử"), Short: text("Sở Thử"), Address: text("1 đường Thử"), Phone: "0255 000 222",
+		Email: "so@example.vn", DataProtection: text("bà Trần Thị B"), Operator: text("Công ty C"), Retention: text("24 tháng"),
+		Replies: []survey.Reply{{Name: text("Cổng D"), URL: "https://cong.example.vn/gui?a=1&b=2"}, {Name: text("Đường dây nóng"), Phone: "0255 000 333"}}}
 	return d
 }
 

@@ -29,6 +29,8 @@ type readiness struct {
 	Connections connectionReadiness `json:"connections"`
 	// Warnings are codes of what somebody should mend, for staff alone.
 	Warnings []string `json:"warnings,omitempty"`
+	// NoticeLacks is what the agency document does not say of what the law asks, for staff alone.
+	NoticeLacks []string `json:"notice_lacks,omitempty"`
 }
 
 type reportReadiness struct {
@@ -58,6 +60,9 @@ func (s *Server) ready(r *request) error {
 		state.Warnings = s.proxyWarnings()
 		if len(s.store.View().Unlimited()) > 0 {
 			state.Warnings = append(state.Warnings, "tokens_without_expiry")
+		}
+		if state.NoticeLacks = s.store.View().Agency.Lacks(); len(state.NoticeLacks) > 0 {
+			state.Warnings = append(state.Warnings, "notice_incomplete")
 		}
 	} else {
 		connections.Open = 0

@@ -43,6 +43,7 @@ func (s *Server) bundleOf(d *kiosk.Device, now time.Time) (name string, body []b
 	}
 	b := kiosk.NewBundle(catalogue, d, now)
 	b.Seal, b.PublicURL = s.sealKey.Public(), s.cfg.PublicURL
+	s.bundleNotice(b)
 	b.SoundKeys(func(in *survey.Instrument, item, lang, key string) {
 		if address := s.sounds.of(in, item, lang); address != "" {
 			b.Sounds[key] = s.sounds.versioned(address)

@@ -80,7 +80,9 @@ type page struct {
 	// SignedIn is the name of the reader's token.
 	SignedIn string
 	Version  string
-	Data     any
+	// Agency is who asks, as sentences name it; AgencyShort is shorter where there is a shorter name.
+	Agency, AgencyShort string
+	Data                any
 
 	// path is the address of the page, without a query.
 	path   string
@@ -95,7 +97,11 @@ func (s *Server) newPage(r *request, title string, data any) *page {
 		Lang: r.language(), FormOnly: s.cfg.FormOnly, Version: s.cfg.Version, Data: data,
 		path: s.href(string(r.Request().URI().Path())), query: url.Values{}, texts: s.texts, assets: s.assets,
 	}
-	p.Title = title
+	p.Title, p.Agency = title, s.agencyName(p.Lang)
+	p.AgencyShort = p.Agency
+	if a := s.agency(); a != nil {
+		p.AgencyShort = a.ShortName().In(p.Lang)
+	}
 	if r.token != nil {
 		p.SignedIn, p.Staff = r.token.Name, r.token.Allows(store.RightStaff)
 	}

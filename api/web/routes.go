@@ -109,6 +109,7 @@ func (s *Server) table() []route {
 		{method: post, path: "/s/:desk", timeout: quick, citizen: true, page: true, body: smallBody, accepts: typeForm, limited: answers, over: s.formLater, handler: s.postForm},
 		{method: get, path: "/r", timeout: quick, citizen: true, page: true, handler: s.showWithdrawal},
 		{method: post, path: "/r", timeout: quick, citizen: true, page: true, body: smallBody, accepts: typeForm, limited: withdrawals, over: s.withdrawLater, handler: s.withdraw},
+		{method: get, path: "/notice", timeout: quick, citizen: true, page: true, handler: s.noticePage},
 		{method: get, path: "/qr/:desk.png", timeout: quick, citizen: true, handler: s.qrPNG},
 		{method: get, path: "/qr/:desk.svg", timeout: quick, citizen: true, handler: s.qrSVG},
 		{method: get, path: "/qr/:desk", timeout: quick, citizen: true, page: true, handler: s.qrSheet},
