@@ -86,7 +86,7 @@ func NewBundle(c *survey.Catalogue, d *Device, now time.Time) *Bundle {
 	b := &Bundle{
 		Format: 1, Device: BundleDevice{d.ID, d.Name, d.Comments}, Desk: BundleDesk{ID: d.Desk(), Fields: []NamedField{}},
 		Rounds: []BundleRound{}, Instruments: map[string]*survey.Instrument{}, Filings: survey.Filings, Helps: survey.Helps,
-		Sounds: map[string]string{}, Day: today,
+		Sounds: map[string]string{}, Agency: survey.Text{}, Notice: map[string][]NoticePart{}, Day: today,
 	}
 	desk := c.Desks[d.Desk()]
 	if desk == nil {

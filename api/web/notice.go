@@ -153,7 +153,6 @@ func (s *Server) agencyName(lang string) string {
 // bundleNotice puts into the survey of a tablet who asks and the full notice, in every
 // language, so that it can show them without network.
 func (s *Server) bundleNotice(b *kiosk.Bundle) {
-	b.Agency, b.Notice = survey.Text{}, map[string][]kiosk.NoticePart{}
 	for _, lang := range s.texts.languages {
 		b.Agency[lang] = s.agencyName(lang)
 		for _, part := range s.noticeParts(lang, b.Instruments, true) {
