@@ -271,7 +271,7 @@ func acceptAnswers(p *problems, r *Response, in *Instrument, s Submission, modul
 			fallthrough
 		default:
 			codes[i] = byte(a)
-			last = max(last, i)
+			last = max(last, module.place(i))
 		}
 	}
 	if len(p.list) == 0 && levels == 0 {
@@ -283,7 +283,7 @@ func acceptAnswers(p *problems, r *Response, in *Instrument, s Submission, modul
 		if !ok {
 			p.add("reached", CodeItemUnknown)
 		}
-		brokenFrom = max(i, last) + 1
+		brokenFrom = max(module.place(i), last) + 1
 	} else {
 		for _, f := range in.factors {
 			if f[0] > last {
@@ -295,7 +295,7 @@ func acceptAnswers(p *problems, r *Response, in *Instrument, s Submission, modul
 	for i, c := range codes {
 		switch {
 		case c != 0:
-		case i >= brokenFrom:
+		case module.place(i) >= brokenFrom:
 			codes[i] = byte(BrokenOff)
 		default:
 			codes[i] = byte(Blank)

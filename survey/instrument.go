@@ -173,6 +173,12 @@ func (in *Instrument) Items() []Item { return in.items }
 // [Instrument.Items].
 func (in *Instrument) FactorItems() [][]int { return in.factors }
 
+// FactorOf returns the position of the factor that has the item at a position of
+// [Instrument.Items].
+func (in *Instrument) FactorOf(item int) int {
+	return slices.IndexFunc(in.factors, func(members []int) bool { return slices.Contains(members, item) })
+}
+
 // ItemIndex returns the position of an item.
 func (in *Instrument) ItemIndex(id string) (int, bool) {
 	i, ok := in.index[id]

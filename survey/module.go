@@ -1,6 +1,7 @@
 package survey
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -93,13 +94,38 @@ type Module struct {
 	// Probability is that with which a person gets this module; those of an
 	// instrument sum to 1.
 	Probability float64 `json:"probability" validate:"gt=0,lte=1"`
+	// First is the item that a form asks first; the others follow in the order of the
+	// instrument, and so do all where it is empty.
+	First string `json:"first,omitempty" validate:"max=64"`
 
-	has []bool // by item
+	has   []bool // by item
+	first int    // position of First and 1 more, 0 without
 }
 
 // Asks reports whether the module has the item at a position of
 // [Instrument.Items].
 func (m *Module) Asks(item int) bool { return m.has[item] }
+
+// place orders the items of a form: the lower is asked earlier. m may be nil.
+func (m *Module) place(item int) int {
+	if m != nil && m.first == item+1 {
+		return -1
+	}
+	return item
+}
+
+// Order lists the positions of what a module asks in the order in which a form shows them;
+// nil is a form of all items.
+func (in *Instrument) Order(m *Module) []int {
+	var order []int
+	for i := range in.items {
+		if m == nil || m.Asks(i) {
+			order = append(order, i)
+		}
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(m.place(a), m.place(b)) })
+	return order
+}
 
 // prepareModules checks the modules: an item that no module has could never be
 // estimated.
@@ -127,6 +153,13 @@ func (in *Instrument) prepareModules(p *problems) {
 				p.add(fmt.Sprintf("%s.items[%d]", field, ii), CodeDuplicate, id)
 			}
 			m.has[i], reached[i] = true, true
+		}
+		if m.first = 0; m.First != "" {
+			if i, ok := in.index[m.First]; ok && m.has[i] {
+				m.first = i + 1
+			} else {
+				p.add(field+".first", CodeItemUnknown, clip(m.First))
+			}
 		}
 	}
 	if !(math.Abs(sum-1) <= 1e-9) {

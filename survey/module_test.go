@@ -49,6 +49,7 @@ func TestModulesRefused(t *testing.T) {
 		"an unknown item":    {func(d *Documents) { d.Instruments[0].Modules[0].Items[0] = "zz" }, "instruments[0].modules[0].items[0] item_unknown"},
 		"an item twice":      {func(d *Documents) { d.Instruments[0].Modules[0].Items[1] = "c01" }, "instruments[0].modules[0].items[1] duplicate"},
 		"a module twice":     {func(d *Documents) { d.Instruments[0].Modules[1].ID = "a" }, "instruments[0].modules[1].id duplicate"},
+		"a first elsewhere":  {func(d *Documents) { d.Instruments[0].Modules[0].First = "c02" }, "instruments[0].modules[0].first item_unknown"},
 		"no items":           {func(d *Documents) { d.Instruments[0].Modules[0].Items = nil }, "instruments[0].modules[0].items invalid"},
 		"a form of no parts": {func(d *Documents) { d.Instruments[0].Modules = nil }, "rounds/r1.form invalid"},
 		"a form of no name":  {func(d *Documents) { d.Rounds[0].Form = "half" }, "rounds[0].form invalid"},
@@ -152,6 +153,43 @@ func TestAcceptSplitForm(t *testing.T) {
 				t.Errorf("%s %s, %v; want %s", r.Answers, r.Module, err, test.want)
 			}
 		})
+	}
+}
+
+// What a module asks first comes before the others on the form; who left after it saw
+// none of them.
+func TestAcceptModuleWithAFirstItem(t *testing.T) {
+	d := splitDocuments()
+	d.Instruments[0].Modules = []Module{{ID: "a", Items: []string{"c01", "c02", "c03", "c04"}, Probability: 1, First: "c03"}}
+	c, err := NewCatalogue(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := c.Instruments["small@1"]
+	if got := in.Order(in.Module("a")); !slices.Equal(got, []int{2, 0, 1, 3}) {
+		t.Errorf("asked in the order %v", got)
+	}
+	if got := in.Order(nil); !slices.Equal(got, []int{0, 1, 2, 3}) {
+		t.Errorf("a whole form is in the order %v", got)
+	}
+	for name, test := range map[string]struct {
+		answers map[string]Answer
+		reached string
+		want    Answers
+	}{
+		"left after the first":              {map[string]Answer{"c03": '5'}, "c03", "xx5x"},
+		"left after the second":             {map[string]Answer{"c03": '5', "c01": '4'}, "c01", "4x5x"},
+		"skipped the first":                 {map[string]Answer{"c01": '4'}, "c02", "4--x"},
+		"saw all":                           {map[string]Answer{"c03": '5'}, "c04", "--5-"},
+		"the first alone, without a script": {map[string]Answer{"c03": '5'}, "", "xx5x"},
+		"a factor, without a script":        {map[string]Answer{"c03": '5', "c01": '4', "c02": '4'}, "", "445x"},
+	} {
+		s := goodSubmission(t)
+		s.Answers, s.Reached = test.answers, test.reached
+		r, err := Accept(c, s, Origin{Channel: ChannelQR, Door: DoorOpen}, noon)
+		if err != nil || r.Answers != test.want {
+			t.Errorf("%s: %q, %v; want %q", name, r.Answers, err, test.want)
+		}
 	}
 }
 

@@ -228,23 +228,19 @@ func (s *Server) blankForm(r *request, desk *survey.Desk, round *survey.Round, i
 	if module != nil {
 		f.module = module.ID
 	}
-	number, at := 0, -1
-	for _, factor := range in.Factors {
-		ff := formFactor{Title: factor.Title}
-		for _, item := range factor.Items {
-			if at++; module != nil && !module.Asks(at) {
-				continue
-			}
-			number++
-			fi := formItem{Number: number, Name: itemPrefix + item.ID, Text: item.Text, Note: item.Note, Sound: s.href(s.sounds.of(in, item.ID, r.language()))}
-			for i, label := range in.Levels {
-				fi.Levels = append(fi.Levels, formOption{Value: strconv.Itoa(i + 1), Text: label})
-			}
-			ff.Items = append(ff.Items, fi)
+	last := -1
+	for n, at := range in.Order(module) {
+		item, factor := in.Items()[at], in.FactorOf(at)
+		if factor != last {
+			f.Factors = append(f.Factors, formFactor{Title: in.Factors[factor].Title})
 		}
-		if len(ff.Items) > 0 {
-			f.Factors = append(f.Factors, ff)
+		last = factor
+		fi := formItem{Number: n + 1, Name: itemPrefix + item.ID, Text: item.Text, Note: item.Note, Sound: s.href(s.sounds.of(in, item.ID, r.language()))}
+		for i, label := range in.Levels {
+			fi.Levels = append(fi.Levels, formOption{Value: strconv.Itoa(i + 1), Text: label})
 		}
+		ff := &f.Factors[len(f.Factors)-1]
+		ff.Items = append(ff.Items, fi)
 	}
 	fields := s.store.View().Fields
 	if len(desk.Fields) > 1 {

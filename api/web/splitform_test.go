@@ -10,6 +10,42 @@ import (
 	"sipas/survey"
 )
 
+// TestSplitFormBeginsWithTheFirst: a page asks the first item of a module before the others,
+// numbered and under the heading of its factor.
+func TestSplitFormBeginsWithTheFirst(t *testing.T) {
+	docs := testDocuments(t)
+	docs.Instruments[0].Modules = []survey.Module{{ID: "a", Probability: 1, First: "c16"}}
+	for _, f := range docs.Instruments[0].Factors {
+		for _, it := range f.Items {
+			docs.Instruments[0].Modules[0].Items = append(docs.Instruments[0].Modules[0].Items, it.ID)
+		}
+	}
+	docs.Rounds[0].Form = survey.FormSplit
+	e := start(t, options{docs: &docs})
+	body := e.do(call{path: "/s/" + testDesk}).body
+	var order []string
+	for _, m := range regexp.MustCompile(`name="a\.([^"]+)" value="4"`).FindAllStringSubmatch(body, -1) {
+		order = append(order, m[1])
+	}
+	if len(order) != 22 || !slices.Equal(order[:3], []string{"c16", "c01", "c02"}) || !slices.Equal(order[14:17], []string{"c14", "c15", "c17"}) {
+		t.Errorf("asked in the order %v", order)
+	}
+	// Who leaves after the first has seen no other.
+	v := formValues(e, testDesk)
+	v.Set("id", idOn(t, answer{body: body}))
+	for _, item := range order[1:] {
+		v.Del("a." + item)
+	}
+	v.Set("a.c16", "5")
+	v.Set("reached", "c16")
+	if a := e.postForm(v, ""); a.status != http.StatusOK {
+		t.Fatalf("%d %.500s", a.status, a.body)
+	}
+	if got := e.stored()[0].Answers; got != "xxxxxxxxxxxxxxx5xxxxxx" {
+		t.Errorf("stored as %s", got)
+	}
+}
+
 // TestSplitForm: a page asks the items of one module, the stored answer says which,
 // and a page that is shown again asks the same.
 func TestSplitForm(t *testing.T) {

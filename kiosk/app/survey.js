@@ -50,9 +50,11 @@ export async function begin(bundle, round, id, language, mono) {
   const instrument = bundle.instruments[round.instrument];
   let asked = null; // everything
   if (round.form === 'quick') asked = instrument.quick.items;
-  if (round.form === 'split') asked = (await drawModule(instrument.modules, round.id, id)).items;
-  const items = instrument.factors.flatMap((f) => f.items.map((item) => ({ kind: 'item', id: item.id, item, factor: f })))
+  let first = null; // asked before the others
+  if (round.form === 'split') ({ items: asked, first } = await drawModule(instrument.modules, round.id, id));
+  const all = instrument.factors.flatMap((f) => f.items.map((item) => ({ kind: 'item', id: item.id, item, factor: f })))
     .filter((s) => !asked || asked.includes(s.id));
+  const items = [...all.filter((s) => s.id === first), ...all.filter((s) => s.id !== first)];
   const steps = [...items, ...moreSteps(bundle, instrument)];
   return { id, desk: bundle.desk.id, round, instrument, items, steps, language, mono, at: 0, far: 0, said: {}, profile: {}, answers: {} };
 }

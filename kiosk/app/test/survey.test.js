@@ -42,6 +42,14 @@ test('how long it takes, about', () => {
   assert.equal(expected(bundle(1, false), round('quick')), 17);
 });
 
+test('what a module asks first comes before the others', async () => {
+  const b = bundle();
+  b.instruments['small@3'] = { ...instrument, modules: instrument.modules.map((m) => ({ ...m, first: 'c03' })) };
+  const v = await visit('split', b);
+  assert.ok(['c03,c01,c05', 'c03,c02,c04'].includes(items(v)), items(v));
+  assert.equal(submission(v, 0).reached, 'c03');
+});
+
 test('a split form asks what its id draws', async () => {
   let a = 0;
   const n = 3000;
