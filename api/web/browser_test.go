@@ -270,6 +270,7 @@ func TestBrowserForm(t *testing.T) {
 				w.do(chromedp.Click(chromedp.CSS(`input[name="a.` + item + `"][value="4"]`)))
 			}
 			w.do(chromedp.Click(chromedp.CSS(`input[name="a.c04"][value="na"]`)))
+			w.click("#extra summary")
 			w.do(chromedp.SendKeys(chromedp.CSS("#comment"), "Cảm ơn các anh chị! 0905 123 456"))
 			w.photograph(c.name + "-filled")
 			w.submit(".send button")

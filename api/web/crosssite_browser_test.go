@@ -169,6 +169,7 @@ func TestFalseAlarm(t *testing.T) {
 	t.Cleanup(proxy.Close)
 	w := phone(t, e, proxy.URL)
 	w.answerTwo()
+	w.click("#extra summary")
 	w.do(chromedp.SendKeys(chromedp.CSS("#comment"), "typed words"))
 	w.click(".send button")
 	w.is(`!!document.querySelector("main a[href^='/s/` + testDesk + `']")`)

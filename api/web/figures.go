@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"sipas/stats"
 	"sipas/survey"
@@ -245,21 +244,6 @@ func (p *page) Help(code survey.Code) string {
 
 // Number is the number of the i-th item, counting from 1.
 func (p *page) Number(i int) int { return i + 1 }
-
-// longWord is the most letters of a word that fits a fifth of a phone's width.
-const longWord = 8
-
-// LongWords reports whether the labels of a scale need a line each on a phone.
-func (p *page) LongWords(levels []survey.Text) bool {
-	for _, level := range levels {
-		for word := range strings.FieldsSeq(p.In(level)) {
-			if utf8.RuneCountInString(word) > longWord {
-				return true
-			}
-		}
-	}
-	return false
-}
 
 // pair is a weighted figure and the unweighted one beside it.
 type pair struct {

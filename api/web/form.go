@@ -26,6 +26,10 @@ const (
 	profilePrefix = "p."
 )
 
+// fieldButtons is how many buttons ask a phone for the service field, one of them for others
+// where there are more fields.
+const fieldButtons = 6
+
 // form is what page/form.html shows: the questions, and what was typed.
 type form struct {
 	Desk  *survey.Desk
@@ -50,12 +54,14 @@ type form struct {
 	Factors    []formFactor
 	// Blank is what the template makes of Factors when nothing is ticked, made
 	// before; "" has it made now.
-	Blank   template.HTML
-	Fields  []formOption
-	Filings []formOption
-	Profile []formQuestion
-	Helped  []formOption
-	Comment string
+	Blank template.HTML
+	// Fields are the first service fields of a desk that has several, MoreFields those that
+	// the phone shows when it is asked for others.
+	Fields, MoreFields []formOption
+	Filings            []formOption
+	Profile            []formQuestion
+	Helped             []formOption
+	Comment            string
 	// CommentProblem, like the Problem of an item or question, says what is wrong with it.
 	CommentProblem string
 	// Problems lists everything wrong, with a link to where.
@@ -89,7 +95,9 @@ type formQuestion struct {
 	Name    string
 	Text    survey.Text
 	Options []formOption
-	Problem string
+	// Sensitive: the answer needs a consent of its own.
+	Sensitive bool
+	Problem   string
 }
 
 type formOption struct {
@@ -247,6 +255,9 @@ func (s *Server) blankForm(r *request, desk *survey.Desk, round *survey.Round, i
 		for _, id := range desk.Fields {
 			f.Fields = append(f.Fields, formOption{Value: id, Text: fields[id].Name})
 		}
+		if len(f.Fields) > fieldButtons {
+			f.Fields, f.MoreFields = f.Fields[:fieldButtons-1], f.Fields[fieldButtons-1:]
+		}
 	}
 	f.Filings = s.options("filing.", survey.Filings)
 	f.Helped = s.options("helped.", survey.Helps)
@@ -254,7 +265,7 @@ func (s *Server) blankForm(r *request, desk *survey.Desk, round *survey.Round, i
 		if q.Off {
 			continue
 		}
-		fq := formQuestion{Name: profilePrefix + q.ID, Text: q.Text}
+		fq := formQuestion{Name: profilePrefix + q.ID, Text: q.Text, Sensitive: q.Sensitive}
 		for _, o := range q.Options {
 			fq.Options = append(fq.Options, formOption{Value: o.ID, Text: o.Text})
 		}
@@ -478,6 +489,7 @@ func (s *Server) fill(r *request, f *form, t *typed, wrong []survey.FieldError) 
 		f.SlipProblem = place("slip", "slip", s.texts.say(r.language(), "form.slip")+": ")
 	}
 	choose(f.Fields, t.field)
+	choose(f.MoreFields, t.field)
 	choose(f.Filings, t.filing)
 	choose(f.Helped, t.helped)
 	for i := range f.Profile {

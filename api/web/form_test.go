@@ -44,9 +44,9 @@ func TestFormPage(t *testing.T) {
 		page answer
 		lang string
 	}{{vi, "vi"}, {en, "en"}, {e.do(call{path: "/s/" + testDesk + "?lang=vi&utm_source=zalo", header: map[string]string{"Accept-Language": "en"}}), "vi"}} {
-		say := func(key string) string { return e.server.texts.say(c.lang, key) }
-		for _, want := range []string{`<html lang="` + c.lang + `">`, say("notice.who"), say("notice.kept"), say("notice.free"), say("notice.once"), say("notice.withdraw"),
-			say("form.comment_note"), say("form.optional"), say("filing.online"), say("helped.watched"), `name="field"`, "UBND xã Một", "Quầy 1"} {
+		say := func(key string, args ...any) string { return e.server.texts.say(c.lang, key, args...) }
+		for _, want := range []string{`<html lang="` + c.lang + `">`, say("form.invite", e.server.agencyName(c.lang)),
+			say("full.title"), say("form.consent", say("form.send"), e.store.View().Agency.ShortName().In(c.lang)), say("form.comment_note"), say("form.more"), say("filing.online"), say("helped.watched"), `name="field"`, "UBND xã Một", "Quầy 1"} {
 			if !strings.Contains(c.page.body, want) {
 				t.Errorf("%s: the page lacks %q", c.lang, want)
 			}

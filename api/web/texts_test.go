@@ -111,7 +111,7 @@ func TestLanguageInPart(t *testing.T) {
 	e.server.texts.byLanguage["hre"] = map[string]string{"language.name": "Hrê", "form.send": "(gửi bằng tiếng Hrê)"}
 	e.server.texts.languages = append(e.server.texts.languages, "hre")
 	a := e.do(call{path: "/s/" + testDesk, header: map[string]string{"Accept-Language": "hre, en;q=0.5"}})
-	for _, want := range []string{`<html lang="hre">`, "(gửi bằng tiếng Hrê)", e.server.texts.say("vi", "notice.who"), "Nơi ngồi chờ"} {
+	for _, want := range []string{`<html lang="hre">`, "(gửi bằng tiếng Hrê)", e.server.texts.say("vi", "form.more"), "Nơi ngồi chờ"} {
 		if !strings.Contains(a.body, want) {
 			t.Errorf("the page lacks %q", want)
 		}

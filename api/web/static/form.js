@@ -1,19 +1,23 @@
 // The citizen's form with script: one question at a time, a draft on the phone,
 // and sending that goes on while the signal is bad. Without this file the page is
-// the whole form; whatever fails here leaves it so. Written for old browsers: the
-// ones inside chat apps.
+// the whole form; whatever fails here leaves it so. What is in view before this file
+// comes stays where it is, so that a touch in between hits what it was meant for.
+// Written for old browsers: the ones inside chat apps.
 (function () {
   'use strict';
   var life = 24 * 3600 * 1000; // how long a draft is kept, in ms
+  var away = 10 * 60 * 1000; // how long, in ms, somebody reads another page and finds the form as it was
   var patience = 90 * 1000; // after how long, in ms, whoever used a shared screen has left it
   var prefix = 'sipas ';
   var main = document.getElementById('main');
-  var form, steps, at, far, sending, shared, base, voice, sound, idle, slip;
+  var form, steps, at, far, asked, sending, shared, base, voice, sound, idle, slip, moving, since, told, crowded;
 
   function all(selector, inside) { return Array.prototype.slice.call((inside || main).querySelectorAll(selector)); }
   function one(selector) { return main.querySelector(selector); }
   function hide(e, yes) { if (e) e.hidden = !!yes; }
-  function isItem(e) { return e.tagName === 'FIELDSET'; }
+  function byId(id) { return document.getElementById(id); }
+  function isItem(e) { return e.id.indexOf('a.') === 0; }
+  function items() { return steps.filter(isItem); }
 
   // Storage may be missing, forbidden or full. Each form has a draft of its own, so
   // that two tabs do not write over each other.
@@ -58,9 +62,10 @@
   function encoded() {
     return values().map(function (p) { return encodeURIComponent(p[0]) + '=' + encodeURIComponent(p[1]); }).join('&');
   }
+  function begun() { return at > 0 || steps.some(chosen); }
   function save(more) {
-    if (shared || at < 1 && !more) return;
-    var draft = { at: Date.now(), step: at, far: far, values: values() };
+    if (shared || !begun() && !more) return;
+    var draft = { at: Date.now(), on: steps[at].id, far: far, values: values() };
     for (var name in more) draft[name] = more[name];
     keep(draft);
   }
@@ -68,21 +73,37 @@
   function fits(draft) {
     return (draft.values || []).length > 0 && draft.values.every(function (p) { return p[0].indexOf('a.') !== 0 || form.elements[p[0]]; });
   }
+  // stepOf is where a draft was left. One of the version before has the number of a step:
+  // a notice came before the questions and perhaps a slip's code, other pages after them.
+  function stepOf(draft) {
+    if (draft.on) return Math.max(0, steps.map(function (s) { return s.id; }).indexOf(draft.on));
+    return draft.sent || draft.step > items().length + 1 ? steps.length - 1 : Math.max(0, draft.far);
+  }
   function resume(draft) {
     fill(draft.values);
     if (slip) form.elements.slip.value = slip; // the draft may have that of another visit
     far = draft.far;
-    hide(one('#draft'), true);
-    show(Math.min(draft.step, steps.length - 1));
+    open();
+    cover('');
+    show(stepOf(draft));
+  }
+  // open shows what is folded where something stands in it.
+  function open() {
+    var extra = byId('extra');
+    extra.open = extra.open || all('select,textarea', extra).some(function (e) { return e.value; });
   }
   function erase() {
     forget();
     all('input[type=radio]', form).forEach(function (e) { e.checked = false; });
     all('select,textarea,input[type=text],input:not([type])', form).forEach(function (e) { e.value = ''; });
-    hide(one('#draft'), true);
     far = -1;
-    form.elements.reached.value = '';
+    cover('');
     show(0);
+  }
+  // cover asks something before the form is seen again; '' ends that.
+  function cover(name) {
+    ['draft', 'sure'].forEach(function (id) { hide(byId(id), id !== name); });
+    hide(form, name);
   }
 
   // The code of a slip stands behind the # of its address, so that no server and no log
@@ -112,16 +133,15 @@
   function keptSlip() {
     try { return sessionStorage.getItem(prefix + 'slip ' + location.pathname) || ''; } catch (e) { return ''; }
   }
-  // placeSlip puts the code into its field. One that can be right needs no step of its own.
+  // placeSlip puts the code into its field. Nobody need see one that can be right.
   function placeSlip() {
     var field = form.elements.slip, section = one('[data-slip]');
-    if (!field || one('#slip-e')) slip = ''; // not asked, or refused
+    if (!field || byId('slip-e')) slip = ''; // not asked, or refused
     else if (!section) slip = field.value; // the page came with it
     else if (slip) {
       field.value = slip;
       if (checks(slip)) {
         field.type = 'hidden';
-        section.removeAttribute('data-step');
         hide(section, true);
       }
     }
@@ -130,7 +150,7 @@
   // carry moves the code along to the page in another language.
   function carry() {
     var field = form && form.elements.slip;
-    var code = field && !(one('#slip-e') && field.value === field.defaultValue) ? slipIn(field.value) : '';
+    var code = field && !(byId('slip-e') && field.value === field.defaultValue) ? slipIn(field.value) : '';
     all('a[hreflang]', document).forEach(function (a) {
       a.search = withoutSlip(a.search);
       a.hash = code;
@@ -143,38 +163,80 @@
   function show(n, quietly) {
     hush();
     at = n;
-    var step = steps[n], last = n === steps.length - 1, item = isItem(step);
+    moving = -1;
+    since = Date.now();
+    var step = steps[n], last = n === steps.length - 1, item = isItem(step), asked = items(), number = asked.indexOf(step);
     steps.forEach(function (s, i) { hide(s, i !== n); });
-    all('section', form).forEach(function (s) { hide(s, !(s === step || s.contains(step))); });
-    var items = steps.filter(isItem), number = items.indexOf(step);
-    if (item && number > far) {
+    all('.factor').forEach(function (s) { hide(s, !s.contains(step)); });
+    if (number > far) {
       far = number;
       form.elements.reached.value = step.id.slice(2);
     }
-    var bar = one('#bar'), where = one('#where');
-    hide(bar, n === 0);
-    bar.querySelector('progress').max = steps.length;
-    bar.querySelector('progress').value = n;
-    where.textContent = item ? where.getAttribute('data-text').replace('{n}', number + 1).replace('{of}', items.length) : '';
+    ['notice', 'place'].forEach(function (id) { hide(byId(id), n > 0); });
+    one('h1').className = n > 0 ? 'unseen' : '';
+    var where = byId('where'), bar = document.querySelector('.ask progress');
+    hide(where, n === 0);
+    where.textContent = item ? number + 1 + '/' + asked.length : '';
+    hide(bar, false);
+    bar.max = steps.length - 1;
+    bar.value = n;
+    if (item) bar.setAttribute('aria-valuetext', bar.getAttribute('data-text').replace('{n}', number + 1).replace('{of}', asked.length));
+    else bar.removeAttribute('aria-valuetext');
     hide(one('[data-do=back]'), n === 0);
-    hide(one('[data-do=next]'), last);
     hide(one('.send'), !last);
+    hide(byId('consent'), !last);
+    hide(byId('extra'), !last);
     // Whoever has finished a factor may stop there.
-    var factor = item && step.parentNode !== items[0].parentNode;
-    hide(one('[data-do=stop]'), !factor);
-    hide(one('#aside [data-do=erase]'), n === 0 || shared);
+    hide(byId('aside'), !(item && step.parentNode !== asked[0].parentNode && asked.some(chosen)));
+    var others = byId('fields');
+    if (others) {
+      hide(others, !chosen(others));
+      hide(one('[data-do=fields]'), chosen(others));
+    }
     label();
-    hide(one('[data-do=say]'), !(item && (step.getAttribute('data-sound') || voice)));
-    if (quietly) return;
+    listen();
+    if (quietly) { fit(); return; }
+    hide(told, true);
     save();
-    var title = step.querySelector('legend,h2') || step;
+    var title = step.querySelector('legend,h2');
     title.tabIndex = -1;
     title.focus();
     window.scrollTo(0, 0);
+    fit();
   }
+  // label words the way on: quiet as long as nothing is chosen, for then it leaves a question out.
   function label() {
-    var step = steps[at], word = at === 0 ? 'start' : isItem(step) && !chosen(step) ? 'skip' : 'next';
+    var step = steps[at], next = one('[data-do=next]'), word = chosen(step) ? 'next' : 'skip';
+    hide(next, at === steps.length - 1);
+    next.className = word === 'skip' ? 'plain' : '';
     all('[data-when]').forEach(function (e) { hide(e, e.getAttribute('data-when') !== word); });
+    hide(document.querySelector('.foot [data-do=erase]'), shared || !begun() && byId('draft').hidden);
+    ends(step);
+  }
+  // ends writes below faces that stand in a row what the chosen one means, or the first and the last.
+  function ends(step) {
+    var words = step.querySelector('.ends');
+    if (!words) return;
+    var face = step.querySelector('.scale input:checked');
+    hide(words.firstChild, face);
+    words.lastChild.textContent = (face || step.querySelector('.l5 input')).parentNode.textContent;
+  }
+  // fit puts the faces into one row where rows of words do not leave all of them in view, and
+  // then makes the words smaller. The style does so by the height of the window, which says
+  // nothing of how large the text is. The first screen, which says more, is apart from the
+  // others, and those are alike.
+  function fit() {
+    var row = steps[at].querySelector('.scale'), name = at > 0 ? 'later' : 'first', large = one('.send button').offsetHeight > 79;
+    if (crowded.width !== window.innerWidth) crowded = { width: window.innerWidth };
+    function dress() {
+      document.body.className = crowded[name] > 1 ? 'least' : '';
+      form.className = 'stepwise ' + name + (crowded[name] ? ' tight' : '') + (large ? ' large' : '');
+    }
+    dress();
+    while (row && !(crowded[name] > 1) && row.getBoundingClientRect().bottom > window.innerHeight) {
+      crowded[name] = (crowded[name] || 0) + 1;
+      dress();
+    }
   }
   // Each step forward is a place that the phone's own back button returns to.
   function forward(n) {
@@ -187,11 +249,11 @@
 
   // Whoever stops without an answer here has reached the question before.
   function stopHere() {
-    var items = steps.filter(isItem), n = items.indexOf(steps[at]) - (chosen(steps[at]) ? 0 : 1);
-    far = n;
-    form.elements.reached.value = items[n].id.slice(2);
-    forward(steps.indexOf(items[items.length - 1]) + 1);
+    far = items().indexOf(steps[at]) - (chosen(steps[at]) ? 0 : 1);
+    form.elements.reached.value = items()[far].id.slice(2);
+    if (lacksSlip()) forward(steps.length - 1); else send();
   }
+  function lacksSlip() { var field = byId('slip'); return field && field.hasAttribute('data-needed') && !field.value; }
 
   function say() {
     hush();
@@ -207,6 +269,11 @@
     words.lang = voice.lang;
     speechSynthesis.speak(words);
   }
+  // listen offers to hear the question where there is something to hear.
+  function listen() {
+    var step = steps[at];
+    hide(one('[data-do=say]'), !(isItem(step) && (step.getAttribute('data-sound') || voice)));
+  }
   function hush() {
     if (sound) sound.pause();
     sound = null;
@@ -218,7 +285,7 @@
     voice = speechSynthesis.getVoices().filter(function (v) {
       return v.localService && v.lang.toLowerCase().split(/[-_]/)[0] === lang;
     })[0];
-    if (form && at > 0) show(at, true);
+    if (form) listen();
   }
 
   // send hands the answers in until somebody who is surely this service has taken
@@ -229,11 +296,12 @@
     sending = { body: encoded(), tries: 0, action: form.action, at: Date.now() };
     save({ sent: true });
     hide(form, true);
-    hide(one('#bar'), true);
+    ['notice', 'place', 'where'].forEach(function (id) { hide(byId(id), true); });
+    hide(document.querySelector('.foot [data-do=erase]'), true);
     attempt(sending);
   }
   function state(name) {
-    hide(one('#state'), !name);
+    hide(byId('state'), !name);
     all('[data-state]').forEach(function (e) { hide(e, e.getAttribute('data-state') !== name); });
     hide(one('[data-do=retry]'), name !== 'waiting');
   }
@@ -276,9 +344,8 @@
     if (again || status < 400 || status === 410) keep(null);
     var refresh = page.querySelector('meta[http-equiv=refresh]');
     document.title = page.title;
-    var next = document.adoptNode(page.querySelector('main'));
-    main.parentNode.replaceChild(next, main);
-    main = next;
+    document.documentElement.replaceChild(document.adoptNode(page.body), document.body);
+    main = byId('main');
     form = null;
     if (refresh) {
       var to = refresh.content.split(';url=');
@@ -300,40 +367,47 @@
   }
 
   function begin() {
-    form = document.getElementById('answers');
+    form = byId('answers');
     if (!form) return;
     shared = form.hasAttribute('data-shared');
     placeSlip();
     if (!window.fetch || !window.DOMParser || !window.Promise) { form = null; return; }
-    form.className = 'stepwise';
     base = prefix + location.pathname + ' ' + form.elements.round.value + ' ';
     steps = all('[data-step]');
     far = -1;
     at = 0;
+    crowded = {};
     var reached = document.createElement('input');
     reached.type = 'hidden';
     reached.name = 'reached';
     form.appendChild(reached);
-    hide(one('#steps'), false);
-    hide(one('#aside'), false);
-    hide(one('#kept'), shared);
-    var told = one('.box[role=alert]');
+    form.className = 'stepwise';
+    hide(byId('steps'), false);
+    told = one('.box[role=alert]');
     var wrong = steps.map(function (s) { return s.querySelector('.error') !== null; }).indexOf(true);
     form.addEventListener('submit', function (e) { e.preventDefault(); send(); });
-    form.addEventListener('change', function () { label(); save(); });
+    form.addEventListener('change', function () { if (moving !== at) label(); else ends(steps[at]); save(); });
     form.addEventListener('input', function () { stir(); carry(); });
+    open();
     if (told) {
-      far = steps.filter(isItem).length - 1;
-      reached.value = steps.filter(isItem)[far].id.slice(2);
-      show(wrong >= 0 ? wrong : one('.box.bad') ? 1 : steps.length - 1, true);
+      far = items().length - 1;
+      reached.value = items()[far].id.slice(2);
+      show(wrong >= 0 ? wrong : told.className === 'box bad' ? 0 : steps.length - 1, true);
       save({});
       told.tabIndex = -1;
       told.focus();
       window.scrollTo(0, 0);
     } else {
-      show(0, true);
       var draft = shared ? null : kept();
-      if (draft && draft.auto) resume(draft); else hide(one('#draft'), !draft);
+      // What was touched before this file came is answered.
+      var first = 0;
+      while (first < steps.length - 1 && chosen(steps[first])) first++;
+      if (draft && draft.auto && Date.now() - draft.at < away) resume(draft);
+      else if (first > 0) forward(first);
+      else {
+        if (draft) cover('draft');
+        show(0, true);
+      }
     }
     carry();
     stir();
@@ -349,7 +423,11 @@
     if (does === 'back') back();
     if (does === 'stop') stopHere();
     if (does === 'say') say();
-    if (does === 'erase') erase();
+    if (does === 'fields') { hide(byId('fields'), false); hide(button, true); byId('fields').querySelector('input').focus(); }
+    if (does === 'erase') { asked = byId('draft').hidden ? '' : 'draft'; cover('sure'); one('[data-do=keep]').focus(); }
+    if (does === 'keep') cover(asked);
+    if (does === 'wipe') erase();
+    if (does === 'fresh') { cover(''); show(0); }
     if (does === 'retry' && sending) attempt(sending);
     if (does === 'resume') { var draft = kept(); if (draft) resume(draft); }
     var link = target.closest('a');
@@ -358,14 +436,28 @@
       var step = to && steps.filter(function (s) { return s === to || s.contains(to); })[0];
       if (step) { e.preventDefault(); forward(steps.indexOf(step)); }
     }
-    if (link && link.hreflang && at > 0) save({ auto: true });
+    // Whoever reads the notice, or changes the language, comes back to the form as it was.
+    if (link && (link.hreflang || /\/notice$/.test(link.pathname)) && begun()) save({ auto: true });
+    // The second half of a double tap is no answer to the question that came in between.
+    if (target.type === 'radio' && e.detail > 1 && Date.now() - since < 250) e.preventDefault();
     // A touch on a face is an answer; the arrow keys only move among them.
-    if (target.type === 'radio' && e.detail > 0 && isItem(steps[at])) {
-      var answered = at;
-      setTimeout(function () { if (form && at === answered && !sending) forward(at + 1); }, 300);
+    else if (target.type === 'radio' && e.detail > 0) {
+      var answered = moving = at;
+      setTimeout(function () { if (form && at === answered && moving === at && !sending) forward(at + 1); }, 300);
     }
   });
-  window.addEventListener('popstate', function (e) { if (form && !sending) show(e.state && e.state.sipas || 0); });
+  // Enter on a face goes on; it would send the form.
+  document.addEventListener('keydown', function (e) {
+    if (!form || e.key !== 'Enter' || e.target.tagName !== 'INPUT') return;
+    e.preventDefault();
+    if (e.target.type === 'radio' && chosen(steps[at])) forward(at + 1);
+  });
+  window.addEventListener('popstate', function (e) {
+    if (!form || sending) return;
+    cover('');
+    show(Math.min(e.state && e.state.sipas || 0, steps.length - 1));
+  });
+  window.addEventListener('resize', function () { if (form && !sending) fit(); });
   // Another slip was scanned, and the browser found that it has the page already.
   window.addEventListener('hashchange', function () { if (!sending && slipIn(location.hash)) location.reload(); });
   window.addEventListener('online', function () { if (sending) attempt(sending); });
