@@ -180,7 +180,7 @@ func lanAddress(ctx context.Context) (net.IP, error) {
 func seedDemo(t *terminal, st *store.Store, answers int) (desk string, err error) {
 	today := survey.DateOf(now())
 	params := seeds.DefaultParams()
-	params.Answers = answers
+	params.Answers, params.Split = answers, true
 	documents, simulation, err := seeds.Demo(today, params)
 	if err != nil {
 		return "", err
@@ -239,7 +239,7 @@ func openTabletRound(ctx context.Context, st *store.Store, desk string) (tabletD
 	}
 	round := *c.Rounds[seeds.DemoRound]
 	round.ID, round.Title = "demo-tablet", survey.Text{"vi": "Đợt minh họa trên máy tính bảng", "en": "Demonstration round of tablets"}
-	round.Form, round.PrimaryChannel, round.Units, round.First = survey.FormQuick, survey.ChannelKiosk, []string{c.Desks[tabletDesk].Unit}, survey.DateOf(now())
+	round.PrimaryChannel, round.Units, round.First = survey.ChannelKiosk, []string{c.Desks[tabletDesk].Unit}, survey.DateOf(now())
 	_, err = st.PutDocuments(ctx, survey.Documents{Rounds: []survey.Round{round}})
 	return tabletDesk, err
 }

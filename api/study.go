@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"maps"
@@ -22,6 +23,7 @@ import (
 type studyCommand struct {
 	Rounds   int      `default:"200" help:"Rounds to simulate in each scenario."`
 	Seed     uint64   `default:"1" help:"Seed: the same one gives the same table."`
+	Answers  int      `help:"Answers of a round, in place of those of the scenario."`
 	Scenario []string `help:"Only these scenarios, separated by commas; all without it."`
 }
 
@@ -44,6 +46,7 @@ func (c *studyCommand) Run(t *terminal) error {
 	}
 	outside := 0
 	for _, s := range chosen {
+		s.answers = c.Answers
 		lines, err := s.run(t, c.Rounds, c.Seed)
 		if err != nil {
 			return fmt.Errorf("scenario %s: %w", s.name, err)
@@ -87,7 +90,10 @@ type studyScenario struct {
 	// even: unweighted figures are right too. selfSelected: none can be.
 	// mergedCells: so few answers that weight cells merge across filing channels,
 	// which leaves a bias that is small for a unit and large for the whole.
-	even, selfSelected, mergedCells bool
+	// fewPerItem: so few answers to an item that those of units do not tell how far they vary.
+	even, selfSelected, mergedCells, fewPerItem bool
+	// answers of a round, 0 for those of params.
+	answers int
 }
 
 var studyScenarios = []studyScenario{
@@ -100,6 +106,9 @@ var studyScenarios = []studyScenario{
 	{name: "week", about: "five days", params: func(p *seeds.Params) { p.Days, p.DaySD, p.Answers = 5, 0.3, 12_000 }},
 	{name: "one-desk", about: "one desk a unit, about 80 answers over ten days", oneDesk: true, params: func(p *seeds.Params) { p.Days, p.Answers = 10, 8000 }},
 	{name: "split", about: "everybody is asked a third of the items, drawn by chance", modules: studyThirds, params: func(*seeds.Params) {}},
+	{name: "modules", about: "everybody is asked a module of version 2, a quarter of the items", modules: studyShort, params: func(*seeds.Params) {}},
+	{name: "few-split", about: "a third of the items, about 30 answers a unit, raked", raked: true, fewPerItem: true, modules: studyThirds, params: func(p *seeds.Params) { p.Answers = 3000 }},
+	{name: "few-modules", about: "a module of version 2, about 30 answers a unit, raked", raked: true, fewPerItem: true, modules: studyShort, params: func(p *seeds.Params) { p.Answers = 3000 }},
 	{name: "split-unequal", about: "items are asked with probabilities from 0.2 to 0.8, pooled index", modules: studyUnequal, method: "pooled", params: func(*seeds.Params) {}},
 	{name: "self-selected", about: "satisfied people answer more often: what no weighting mends", selfSelected: true, params: func(p *seeds.Params) { p.ResponseSlope = 1 }},
 }
@@ -114,7 +123,7 @@ func scenarioNames() []string {
 
 // claims reports whether the intervals of a class are meant to hold the truth.
 func (s *studyScenario) claims(c studyClass) bool {
-	return !s.selfSelected && (c.weighted || s.even) && (c.unit || !s.mergedCells)
+	return !s.selfSelected && (c.weighted || s.even) && (c.unit || !s.mergedCells) && !(s.fewPerItem && c.unit && c.what != "item")
 }
 
 // studyClass is what figures are counted together.
@@ -147,6 +156,7 @@ type studyCount struct {
 	figures, intervals, covered int
 	bias                        float64 // sum of estimate less truth, in points
 	widths                      []float32
+	groups                      int // of which a verdict is asked
 	judged, decided, wrong      int // verdicts: all, met or not met, contrary to the truth
 }
 
@@ -221,6 +231,7 @@ func compareClasses(a, b studyClass) int {
 func (s *studyScenario) round(rng *rand.Rand) (map[studyClass]*studyCount, error) {
 	params := seeds.DefaultParams()
 	s.params(&params)
+	params.Answers = cmp.Or(s.answers, params.Answers)
 	params.Seed = rng.Uint64()
 	documents, simulation, err := seeds.Demo(studyDay, params)
 	if err != nil {
@@ -315,6 +326,16 @@ func studyThirds(items []survey.Item) []survey.Module {
 	return modules
 }
 
+// studyShort are the modules of version 2 of the instrument.
+func studyShort([]survey.Item) []survey.Module {
+	all, err := seeds.Instruments()
+	if err != nil {
+		panic(err) // they are embedded
+	}
+	at := slices.IndexFunc(all, func(in survey.Instrument) bool { return in.ID == seeds.Sipas2640 && in.Version == 2 })
+	return all[at].Modules
+}
+
 // studyUnequal asks every other item with a probability of 0.6, the others with
 // 0.2, and every third with 0.2 more.
 func studyUnequal(items []survey.Item) []survey.Module {
@@ -396,10 +417,11 @@ func (r studyRound) add(c studyClass, f *stats.Figure, truth float64) {
 
 func (r studyRound) judge(c studyClass, g *stats.Group, truth float64) {
 	v := g.Verdict
+	count := r.of(c, g.Weighted.N, truth)
+	count.groups++
 	if v.Verdict == nil || *v.Verdict == stats.TooFew {
 		return
 	}
-	count := r.of(c, g.Weighted.N, truth)
 	count.judged++
 	reached := 100*truth >= v.Target
 	switch *v.Verdict {
@@ -432,6 +454,7 @@ func summarise(c studyClass, rounds []map[studyClass]*studyCount) studyLine {
 		l.total.intervals += n.intervals
 		l.total.bias += n.bias
 		l.total.judged += n.judged
+		l.total.groups += n.groups
 		l.total.widths = append(l.total.widths, n.widths...)
 		covered, intervals = append(covered, n.covered), append(intervals, n.intervals)
 		wrong, decided = append(wrong, n.wrong), append(decided, n.decided)
@@ -500,7 +523,7 @@ func (l *studyLine) fault(claims bool) string {
 func printStudy(w io.Writer, s *studyScenario, rounds int, lines []studyLine) error {
 	fmt.Fprintf(w, "%s: %s (%d rounds)\n", s.name, s.about, rounds)
 	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(out, "of\tfigure\tweights\tn·min(p,1−p)\tintervals\tnone %\tcoverage %\t± MC\twidth\tbias\tdecided %\twrong %\t± MC\t\t")
+	fmt.Fprintln(out, "of\tfigure\tweights\tn·min(p,1−p)\tintervals\tnone %\tcoverage %\t± MC\twidth\tbias\tno verdict %\tdecided %\twrong %\t± MC\t\t")
 	for _, l := range lines {
 		of, weights := "all", "no"
 		if l.class.unit {
@@ -509,9 +532,10 @@ func printStudy(w io.Writer, s *studyScenario, rounds int, lines []studyLine) er
 		if l.class.weighted {
 			weights = "yes"
 		}
-		verdicts := "\t\t"
-		if l.total.judged > 0 {
-			verdicts = fmt.Sprintf("%.1f\t%.2f\t%.2f", 100*l.decided, 100*l.wrong, 100*l.wrongError)
+		verdicts := "\t\t\t"
+		if l.total.groups > 0 {
+			silent := 1 - float64(l.total.judged)/float64(l.total.groups)
+			verdicts = fmt.Sprintf("%.1f\t%.1f\t%.2f\t%.2f", 100*silent, 100*l.decided, 100*l.wrong, 100*l.wrongError)
 		}
 		fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%d\t%.1f\t%.2f\t%.2f\t%.2f\t%+.2f\t%s\t%s\t\n", of, l.class.what, weights, l.class.size,
 			l.total.intervals, 100*l.without, 100*l.coverage, 100*l.covError, l.width, l.bias, verdicts, l.fault(s.claims(l.class)))

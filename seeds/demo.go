@@ -40,6 +40,9 @@ func Demo(today survey.Date, p Params) (d survey.Documents, sim *Simulation, err
 			Name: survey.Text{"vi": "Cổng Dịch vụ công quốc gia", "en": "National Public Service Portal"}, URL: "https://dichvucong.gov.vn",
 		}},
 	}
+	if p.Split {
+		d.Rounds[0].Version, d.Rounds[0].Form = 2, survey.FormSplit
+	}
 	if sim, err = Simulate(d, DemoRound, p); err != nil {
 		return d, nil, fmt.Errorf("make the demonstration: %w", err)
 	}

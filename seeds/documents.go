@@ -15,6 +15,8 @@ var data embed.FS
 
 // Names of the embedded documents, for [Documents].
 const (
+	// Each has version 1 of its instrument; [Instruments] has all versions.
+	//
 	// Sipas2640 has 22 criteria in five factors (QĐ 2640/QĐ-BNV, 10/10/2017):
 	// the default instrument.
 	Sipas2640 = "sipas-2640"
@@ -43,16 +45,27 @@ func Documents(name string) (survey.Documents, error) {
 	return d, nil
 }
 
-// Instruments returns the three instruments of the Ministry, the default
-// first.
+// Instruments returns the three instruments of the Ministry, the default first, each in
+// two versions that ask the same: the modules of the second are shorter, five to seven
+// items, and each begins with its shortest one.
 func Instruments() ([]survey.Instrument, error) {
+	raw, err := data.ReadFile("data/modules-2.json")
+	if err != nil {
+		return nil, fmt.Errorf("read the modules of version 2: %w", err)
+	}
+	var modules map[string][]survey.Module
+	if err := json.Unmarshal(raw, &modules); err != nil {
+		return nil, fmt.Errorf("read the modules of version 2: %w", err)
+	}
 	var all []survey.Instrument
 	for _, name := range [...]string{Sipas2640, Sipas2022, Sipas1001} {
 		d, err := Documents(name)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, d.Instruments...)
+		second := d.Instruments[0]
+		second.Version, second.Modules = 2, modules[name]
+		all = append(all, d.Instruments[0], second)
 	}
 	return all, nil
 }

@@ -1,6 +1,7 @@
 package seeds
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"unicode"
@@ -246,5 +247,50 @@ func TestReferenceFigures(t *testing.T) {
 	}
 	if len(ids) != 6 || PlanTargets()[0].Low != 80 {
 		t.Errorf("plan targets %v", ids)
+	}
+}
+
+// TestShortModules: version 2 of each instrument asks the same in modules of five to seven
+// items, each item in one of them, and begins each with its shortest.
+func TestShortModules(t *testing.T) {
+	all, err := Instruments()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) != 6 {
+		t.Fatalf("%d instruments", len(all))
+	}
+	for i := 0; i < len(all); i += 2 {
+		one, two := &all[i], &all[i+1]
+		if err := two.Prepare(); err != nil {
+			t.Fatal(err)
+		}
+		if one.ID != two.ID || one.Version != 1 || two.Version != 2 || !reflect.DeepEqual(one.Factors, two.Factors) || !reflect.DeepEqual(one.Quick, two.Quick) {
+			t.Errorf("%s and %s ask otherwise", one.Key(), two.Key())
+		}
+		times := map[string]int{}
+		for m := range two.Modules {
+			module := &two.Modules[m]
+			if n := len(module.Items); n < 5 || n > 7 {
+				t.Errorf("%s: module %s has %d items", two.Key(), module.ID, n)
+			}
+			order := two.Order(module)
+			first := two.Items()[order[0]]
+			for _, at := range order {
+				item := two.Items()[at]
+				times[item.ID]++
+				if len(strings.Fields(item.Text["vi"])) < len(strings.Fields(first.Text["vi"])) {
+					t.Errorf("%s: module %s begins with %s, which is longer than %s", two.Key(), module.ID, first.ID, item.ID)
+				}
+			}
+			if first.ID != module.First {
+				t.Errorf("%s: module %s begins with %s", two.Key(), module.ID, first.ID)
+			}
+		}
+		for _, item := range two.Items() {
+			if times[item.ID] != 1 {
+				t.Errorf("%s: %d modules have %s", two.Key(), times[item.ID], item.ID)
+			}
+		}
 	}
 }

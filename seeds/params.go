@@ -58,6 +58,8 @@ type Params struct {
 	Stated float64
 	// Comments is the share of people who write something.
 	Comments float64
+	// Split asks everybody one module, of version 2 of the instrument, in place of all items.
+	Split bool
 	// TinyUnits is how many units, the last of the documents, have next to no
 	// visitors.
 	TinyUnits int

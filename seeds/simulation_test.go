@@ -28,7 +28,13 @@ func demo(t testing.TB, change ...func(*Params)) (survey.Documents, *Simulation)
 // Every visit must pass the door, and the short way must give what the door
 // gives.
 func TestVisitsPassTheDoor(t *testing.T) {
-	d, sim := demo(t)
+	for name, split := range map[string]bool{"full": false, "split": true} {
+		t.Run(name, func(t *testing.T) { passTheDoor(t, split) })
+	}
+}
+
+func passTheDoor(t *testing.T, split bool) {
+	d, sim := demo(t, func(p *Params) { p.Split = split })
 	c, err := survey.NewCatalogue(d)
 	if err != nil {
 		t.Fatal(err)
@@ -45,6 +51,9 @@ func TestVisitsPassTheDoor(t *testing.T) {
 		}
 		if received.After(today.Start()) {
 			t.Fatalf("visit %d arrives at %v, after yesterday", n, received)
+		}
+		if asked := got.Answers.Asked(); split != (asked < 7) {
+			t.Fatalf("visit %d was asked %d items", n, asked)
 		}
 		ids[got.ID] = true
 		n++

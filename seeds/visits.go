@@ -1,6 +1,7 @@
 package seeds
 
 import (
+	"bytes"
 	"encoding/binary"
 	"iter"
 	"math"
@@ -221,13 +222,14 @@ func (v *Visit) Unit() string { return v.sim.units[v.sim.cells[v.cell].unit] }
 // are entered at the end of the hour's day; all others arrive at once.
 func (v *Visit) Submission() (s survey.Submission, from survey.Origin, received time.Time) {
 	in, c := v.sim.in, &v.sim.cells[v.cell]
+	answers, module, reached := v.asked()
 	s = survey.Submission{
 		ID: v.ID().String(), Round: v.sim.round.ID, Desk: v.sim.desks[c.desk].ID, Instrument: in.ID, Version: in.Version,
-		Answers: make(map[string]survey.Answer, v.reached), Reached: in.Items()[v.reached-1].ID,
+		Answers: make(map[string]survey.Answer, v.reached), Reached: in.Items()[reached].ID, Module: module,
 		Field: c.field, Filing: c.filing, Profile: v.profile(), Helped: v.helped, Comment: v.comment, Language: v.language(),
 	}
-	for i, it := range in.Items()[:v.reached] {
-		if a := survey.Answer(v.answers[i]); a != survey.Blank {
+	for i, it := range in.Items() {
+		if a := survey.Answer(answers[i]); a.Level() > 0 || a == survey.NotApplicable {
 			s.Answers[it.ID] = a
 		}
 	}
@@ -242,14 +244,46 @@ func (v *Visit) Submission() (s survey.Submission, from survey.Origin, received 
 // checking it: for filling a store or columns with very many. It is not sealed.
 func (v *Visit) Response() survey.Response {
 	in, c := v.sim.in, &v.sim.cells[v.cell]
+	answers, module, _ := v.asked()
 	r := survey.Response{
 		ID: v.ID(), Round: v.sim.round.ID, Instrument: in.ID, Version: in.Version,
 		Desk: v.sim.desks[c.desk].ID, Unit: v.sim.units[c.unit], Field: c.field, Filing: c.filing,
-		Answers: survey.Answers(v.answers[:len(in.Items())]), Profile: v.profile(), Helped: v.helped, Comment: v.comment,
+		Answers: answers, Module: module, Profile: v.profile(), Helped: v.helped, Comment: v.comment,
 		Language: v.language(), Channel: v.channel, Door: v.door(), Answered: v.at, Received: v.received(),
 	}
 	r.Flags = survey.QualityFlags(&r)
 	return r
+}
+
+// asked is what the form of the round makes of the answers of somebody who was asked
+// everything: the answers, the module of a split form, and the last item that was shown.
+// Whoever has no level in the module gives its first item the level of another.
+func (v *Visit) asked() (answers survey.Answers, module string, reached int) {
+	in, all := v.sim.in, v.answers[:len(v.sim.items)]
+	if v.sim.round.Form != survey.FormSplit {
+		return survey.Answers(all), "", v.reached - 1
+	}
+	m := in.DrawModule(v.sim.round.ID, v.ID())
+	order := in.Order(m)
+	codes := bytes.Repeat([]byte{byte(survey.NotAsked)}, len(all))
+	shown, levels := 1, 0
+	for k, i := range order {
+		if codes[i] = all[i]; all[i] != byte(survey.BrokenOff) {
+			shown = k + 1
+		}
+		if survey.Answer(all[i]).Level() > 0 {
+			levels++
+		}
+	}
+	for _, i := range order[:shown] {
+		if codes[i] == byte(survey.BrokenOff) {
+			codes[i] = byte(survey.Blank)
+		}
+	}
+	if levels == 0 {
+		codes[order[0]] = all[slices.IndexFunc(all, func(a byte) bool { return survey.Answer(a).Level() > 0 })]
+	}
+	return survey.Answers(codes), m.ID, order[shown-1]
 }
 
 func (v *Visit) door() survey.Door {
