@@ -87,6 +87,13 @@ type plainText []byte
 // do sends a request and decodes the answer into result. A 503 is tried again
 // when its Retry-After is over; its body is decoded too when accept503 says so.
 func (c *client) do(ctx context.Context, method, path string, body, result any, accept503 bool) error {
+	_, err := c.doAt(ctx, method, path, "", body, result, accept503)
+	return err
+}
+
+// doAt is do for what has a revision: the one that must still hold, or "", is sent, and
+// that of the answer returned, as ETags.
+func (c *client) doAt(ctx context.Context, method, path, holds string, body, result any, accept503 bool) (revision string, err error) {
 	payload, contentType := []byte(nil), "application/json"
 	switch body := body.(type) {
 	case nil:
@@ -95,32 +102,31 @@ func (c *client) do(ctx context.Context, method, path string, body, result any, 
 	case json.RawMessage:
 		payload = body
 	default:
-		var err error
 		if payload, err = json.Marshal(body); err != nil {
-			return err
+			return "", err
 		}
 	}
 	for try := 1; ; try++ {
-		status, wait, answer, err := c.send(ctx, method, path, contentType, payload)
+		got, err := c.send(ctx, method, path, holds, contentType, payload)
 		if err != nil {
-			return err
+			return "", err
 		}
 		switch {
-		case status < 300, status == http.StatusServiceUnavailable && accept503 && try == tries:
-			if err := json.Unmarshal(answer, result); err != nil {
-				return fmt.Errorf("the service's answer is no JSON that is understood: %w", err)
+		case got.status < 300, got.status == http.StatusServiceUnavailable && accept503 && try == tries:
+			if err := json.Unmarshal(got.body, result); err != nil {
+				return "", fmt.Errorf("the service's answer is no JSON that is understood: %w", err)
 			}
-			return nil
-		case status == http.StatusServiceUnavailable && try < tries:
+			return got.revision, nil
+		case got.status == http.StatusServiceUnavailable && try < tries:
 			// Whoever cannot be told waits all the same.
-			_, _ = fmt.Fprintf(c.say, "the service is not ready: %s; trying again in %s\n", serviceMessage(answer), wait)
+			_, _ = fmt.Fprintf(c.say, "the service is not ready: %s; trying again in %s\n", serviceMessage(got.body), got.wait)
 			select {
 			case <-ctx.Done():
-				return ctx.Err()
-			case <-time.After(wait):
+				return "", ctx.Err()
+			case <-time.After(got.wait):
 			}
 		default:
-			return refusal(status, answer)
+			return "", refusal(got.status, got.body)
 		}
 	}
 }
@@ -143,28 +149,38 @@ func serviceMessage(answer []byte) string {
 	return strings.TrimSuffix(failure.Error.Text, ".")
 }
 
-// send sends one request; wait is how long a 503 asks to wait.
-func (c *client) send(ctx context.Context, method, path, contentType string, payload []byte) (status int, wait time.Duration, answer []byte, err error) {
+// serviceAnswer is an answer of the service; wait is how long a 503 asks to wait.
+type serviceAnswer struct {
+	status   int
+	wait     time.Duration
+	revision string
+	body     []byte
+}
+
+func (c *client) send(ctx context.Context, method, path, holds, contentType string, payload []byte) (serviceAnswer, error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(payload))
 	if err != nil {
-		return 0, 0, nil, err
+		return serviceAnswer{}, err
 	}
 	req.Header.Set("Authorization", "Bearer "+c.token)
 	req.Header.Set("Content-Type", contentType)
+	if holds != "" {
+		req.Header.Set("If-Match", holds)
+	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return 0, 0, nil, fmt.Errorf("reach the service: %w", err)
+		return serviceAnswer{}, fmt.Errorf("reach the service: %w", err)
 	}
 	defer resp.Body.Close()
-	answer, err = io.ReadAll(resp.Body)
+	answer, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return 0, 0, nil, fmt.Errorf("read the service's answer: %w", err)
+		return serviceAnswer{}, fmt.Errorf("read the service's answer: %w", err)
 	}
-	wait = time.Second
+	wait := time.Second
 	if d, err := time.ParseDuration(resp.Header.Get("Retry-After") + "s"); err == nil {
 		wait = min(d, 30*time.Second)
 	}
-	return resp.StatusCode, wait, answer, nil
+	return serviceAnswer{resp.StatusCode, wait, resp.Header.Get("ETag"), answer}, nil
 }
 
 func (c *client) report(ctx context.Context, round string, params map[string]string) (*stats.Report, error) {
@@ -190,23 +206,26 @@ func (c *client) ofRound(ctx context.Context, round, what string, params map[str
 	return c.do(ctx, http.MethodGet, "/api/v1/rounds/"+url.PathEscape(round)+"/"+what+"?"+query.Encode(), nil, result, false)
 }
 
-func (c *client) documents(ctx context.Context) (survey.Documents, error) {
+// catalogueAt reads the staff documents, and their revision for putDocuments.
+func (c *client) catalogueAt(ctx context.Context) (catalogue *survey.Catalogue, revision string, err error) {
 	var d survey.Documents
-	err := c.do(ctx, http.MethodGet, "/api/v1/documents", nil, &d, false)
-	return d, err
+	if revision, err = c.doAt(ctx, http.MethodGet, "/api/v1/documents", "", nil, &d, false); err != nil {
+		return nil, "", err
+	}
+	catalogue, err = survey.NewCatalogue(d)
+	return catalogue, revision, err
 }
 
 func (c *client) catalogue(ctx context.Context) (*survey.Catalogue, error) {
-	d, err := c.documents(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return survey.NewCatalogue(d)
+	catalogue, _, err := c.catalogueAt(ctx)
+	return catalogue, err
 }
 
-func (c *client) putDocuments(ctx context.Context, d survey.Documents) (store.PutResult, error) {
+// putDocuments puts documents: where a revision is given, only if it is still that of all
+// documents.
+func (c *client) putDocuments(ctx context.Context, d survey.Documents, revision string) (store.PutResult, error) {
 	var result store.PutResult
-	err := c.do(ctx, http.MethodPut, "/api/v1/documents", d, &result, false)
+	_, err := c.doAt(ctx, http.MethodPut, "/api/v1/documents", revision, d, &result, false)
 	return result, err
 }
 

@@ -366,24 +366,41 @@ func (im *importer) storeStages(ctx context.Context) error {
 	if len(im.stages) == 0 {
 		return nil
 	}
-	// Staff may have changed figures since the import began.
-	catalogue, err := im.sink.catalogue(ctx)
-	if err != nil {
-		return err
+	// Staff, and whoever imports beside, may change figures meanwhile.
+	for try := 1; ; try++ {
+		if err := im.sink.putPopulations(ctx, im.withStages); !isStale(err) || try == stageTries {
+			return err
+		}
 	}
+}
+
+// stageTries bounds how often populations are put again that somebody else changed.
+const stageTries = 10
+
+// withStages returns the populations that change when the draws of this import are added.
+func (im *importer) withStages(catalogue *survey.Catalogue) []survey.Population {
 	var populations []survey.Population
 	for unit, stages := range im.stages {
 		p := survey.Population{Round: im.command.Round, Unit: unit}
 		if stored := catalogue.Populations[p.Key()]; stored != nil {
 			p = *stored
 		}
-		p.Stages = append(slices.Clone(p.Stages), stages...)
+		known := map[[2]string]bool{}
+		for _, s := range p.Stages {
+			known[[2]string{s.Stratum, s.PSU}] = true
+		}
+		p.Stages = slices.Clone(p.Stages)
+		for _, s := range stages {
+			if !known[[2]string{s.Stratum, s.PSU}] {
+				p.Stages = append(p.Stages, s)
+			}
+		}
 		slices.SortFunc(p.Stages, func(a, b survey.Stage) int {
 			return slices.Compare([]string{a.Stratum, a.PSU}, []string{b.Stratum, b.PSU})
 		})
 		populations = append(populations, p)
 	}
-	return im.sink.putPopulations(ctx, populations)
+	return populations
 }
 
 func (im *importer) flush(ctx context.Context) error {

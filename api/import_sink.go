@@ -18,7 +18,9 @@ type importSink interface {
 	add(ctx context.Context, lines []importLine) ([]lineOutcome, error)
 	// restore proves rows of an export and stores them as they were.
 	restore(ctx context.Context, rows web.RestoredRows) ([]lineOutcome, error)
-	putPopulations(ctx context.Context, p []survey.Population) error
+	// putPopulations puts what change makes of the documents as they stand. The error is
+	// one of isStale where somebody else changed a document meanwhile.
+	putPopulations(ctx context.Context, change func(*survey.Catalogue) []survey.Population) error
 	close() error
 }
 
@@ -79,8 +81,12 @@ func (s *storeSink) restore(ctx context.Context, rows web.RestoredRows) ([]lineO
 	return outcomes, nil
 }
 
-func (s *storeSink) putPopulations(ctx context.Context, p []survey.Population) error {
-	_, err := s.st.PutDocuments(ctx, survey.Documents{Populations: p})
+func (s *storeSink) putPopulations(ctx context.Context, change func(*survey.Catalogue) []survey.Population) error {
+	if err := s.st.Refresh(ctx); err != nil {
+		return err
+	}
+	view := s.st.View()
+	_, err := s.st.PutDocumentsAt(ctx, survey.Documents{Populations: change(view.Catalogue)}, view.Revision, now())
 	return err
 }
 
@@ -132,9 +138,16 @@ func (s *serviceSink) restore(ctx context.Context, rows web.RestoredRows) ([]lin
 	return lineOutcomes(got), err
 }
 
-func (s *serviceSink) putPopulations(ctx context.Context, p []survey.Population) error {
-	_, err := s.client.putDocuments(ctx, survey.Documents{Populations: p})
+func (s *serviceSink) putPopulations(ctx context.Context, change func(*survey.Catalogue) []survey.Population) error {
+	catalogue, revision, err := s.client.catalogueAt(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = s.client.putDocuments(ctx, survey.Documents{Populations: change(catalogue)}, revision)
 	return err
 }
+
+// isStale says whether documents were not put because others changed meanwhile.
+func isStale(err error) bool { return errors.Is(err, store.ErrStale) || refusedWith(err, "stale") }
 
 func (s *serviceSink) close() error { return nil }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/csv"
 	"encoding/json"
@@ -119,6 +120,7 @@ func TestReferenceSurveyThroughTheProduct(t *testing.T) {
 }
 
 func TestImportTwiceStoresOnce(t *testing.T) {
+	waits(t)
 	data := importReference(t)
 	out := mustSipas(t, "import", "--data", data, "--round", "statsref-a", "--map", "sipas_a", reference+"data/sipas_a.csv")
 	if !strings.Contains(out, "stored 0, duplicate 3012") {
@@ -303,4 +305,78 @@ func TestHouseholdRound(t *testing.T) {
 	if out := mustSipas(t, "report", "--data", data, "--round", "statsref-a", "--lang", "en"); !strings.Contains(out, "a random draw of households") {
 		t.Errorf("the table:\n%.600s", out)
 	}
+}
+
+// TestDrawsOfTwoImports: who imports beside another, or while slips are issued, takes
+// nothing out of the populations that came in meanwhile.
+func TestDrawsOfTwoImports(t *testing.T) {
+	waits(t)
+	stage := func(psu string) survey.Stage {
+		return survey.Stage{Stratum: "U01", PSU: psu, StratumPSUs: 500, Size: 10}
+	}
+	importing := func(sink importSink, psus ...string) *importer {
+		im := &importer{command: &importCommand{Round: "statsref-a"}, sink: sink, stages: map[string][]survey.Stage{}}
+		for _, psu := range psus {
+			im.stages["U01"] = append(im.stages["U01"], stage(psu))
+		}
+		return im
+	}
+	data := t.TempDir()
+	mustSipas(t, "seed", "--data", data, "--set", "statsref-a")
+	check := func(t *testing.T, sink importSink, psu string) {
+		t.Helper()
+		first, second := importing(sink, "new", psu), importing(sink, "new", "other "+psu)
+		other := overtaken{importSink: sink, by: func() {
+			if err := second.storeStages(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}}
+		first.sink = &other
+		if err := first.storeStages(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		catalogue, err := sink.catalogue(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := map[string]int{}
+		for _, s := range catalogue.Populations["statsref-a/U01"].Stages {
+			found[s.PSU]++
+		}
+		if found["new"] != 1 || found[psu] != 1 || found["other "+psu] != 1 {
+			t.Errorf("%v", found)
+		}
+	}
+	token := strings.TrimSpace(mustSipas(t, "token", "create", "--data", data, "--name", "An", "--rights", "staff"))
+	c, url := startServe(t, data)
+	client, err := newClient(serviceFlags{URL: url, AccessToken: token}, os.Stderr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(t, &serviceSink{client: client}, "through the service")
+	c.stop(os.Interrupt)
+	st, err := (&storeFlags{Data: data}).openExisting(t.Context(), "import", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = st.Close() }()
+	check(t, &storeSink{st: st}, "in the store")
+}
+
+// overtaken is a sink in which something happens once, between what an import reads and what
+// it puts.
+type overtaken struct {
+	importSink
+	by func()
+}
+
+func (o *overtaken) putPopulations(ctx context.Context, change func(*survey.Catalogue) []survey.Population) error {
+	return o.importSink.putPopulations(ctx, func(c *survey.Catalogue) []survey.Population {
+		if o.by != nil {
+			by := o.by
+			o.by = nil
+			by()
+		}
+		return change(c)
+	})
 }

@@ -35,11 +35,7 @@ func (c *planCommand) Run(t *terminal) error {
 		if err != nil {
 			return err
 		}
-		documents, err := client.documents(t.ctx)
-		if err != nil {
-			return err
-		}
-		catalogue, err := survey.NewCatalogue(documents)
+		catalogue, err := client.catalogue(t.ctx)
 		if err != nil {
 			return err
 		}

@@ -30,7 +30,7 @@ func (c *seedCommand) Run(t *terminal) error {
 		if err != nil {
 			return err
 		}
-		if result, err = client.putDocuments(t.ctx, all); err != nil {
+		if result, err = client.putDocuments(t.ctx, all, ""); err != nil {
 			return err
 		}
 	} else {

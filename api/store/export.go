@@ -169,11 +169,13 @@ const stageTries = 10
 // that are there stay.
 func (s *Store) addStages(ctx context.Context, round string, stages []unitStage) error {
 	for try := 1; ; try++ {
-		populations := lackingStages(s.View().Catalogue, round, stages)
+		view := s.View()
+		populations := lackingStages(view.Catalogue, round, stages)
 		if len(populations) == 0 {
 			return nil
 		}
-		if _, err := s.PutDocuments(ctx, survey.Documents{Populations: populations}); !errors.Is(err, ErrStale) || try == stageTries {
+		_, err := s.PutDocumentsAt(ctx, survey.Documents{Populations: populations}, view.Revision, time.Now())
+		if !errors.Is(err, ErrStale) || try == stageTries {
 			return err
 		}
 		if err := s.Refresh(ctx); err != nil {
