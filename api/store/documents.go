@@ -169,13 +169,24 @@ type PutResult struct {
 // ErrStale when somebody else changed a document meanwhile: what was written by
 // then stays, and calling again is safe.
 func (s *Store) PutDocuments(ctx context.Context, d survey.Documents) (PutResult, error) {
-	return s.PutDocumentsAt(ctx, d, "", time.Now())
+	return s.PutDocumentsAt(ctx, d, "", s.now())
 }
 
 // PutDocumentsAt is PutDocuments for whoever read the documents at a revision
 // and changed what was read: ErrStale when anybody changed any document since.
 // "" is no revision. now decides which rounds have opened.
 func (s *Store) PutDocumentsAt(ctx context.Context, d survey.Documents, revision string, now time.Time) (PutResult, error) {
+	return s.changeDocuments(ctx, now, func(v *View) (survey.Documents, error) {
+		if revision != "" && revision != v.Revision {
+			return d, ErrStale
+		}
+		return d, nil
+	})
+}
+
+// changeDocuments puts what change makes of the documents as they stand. Others in this
+// process wait; ErrStale when another process was faster.
+func (s *Store) changeDocuments(ctx context.Context, now time.Time, change func(*View) (survey.Documents, error)) (PutResult, error) {
 	var result PutResult
 	// What two put at once is checked with what the other put.
 	select {
@@ -190,11 +201,12 @@ func (s *Store) PutDocumentsAt(ctx context.Context, d survey.Documents, revision
 	s.loading.Lock()
 	var changes map[string][]documentChange
 	var rounds []roundChange
-	err := error(ErrStale)
-	if revision == "" || revision == s.view.Load().Revision {
-		if rounds, err = s.documents.rounds(&d, now); err == nil {
-			changes, err = s.documents.changes(d, s.view.Load().Catalogue)
-		}
+	d, err := change(s.view.Load())
+	if err == nil {
+		rounds, err = s.documents.rounds(&d, now)
+	}
+	if err == nil {
+		changes, err = s.documents.changes(d, s.view.Load().Catalogue)
 	}
 	s.loading.Unlock()
 	if err := errors.Join(s.checkRounds(ctx, rounds, now), err); err != nil {

@@ -168,17 +168,14 @@ const stageTries = 10
 // addStages adds to the populations of a round the draws that they lack; those
 // that are there stay.
 func (s *Store) addStages(ctx context.Context, round string, stages []unitStage) error {
+	if len(lackingStages(s.View().Catalogue, round, stages)) == 0 {
+		return nil
+	}
 	for try := 1; ; try++ {
-		view := s.View()
-		populations := lackingStages(view.Catalogue, round, stages)
-		if len(populations) == 0 {
-			return nil
-		}
-		_, err := s.PutDocumentsAt(ctx, survey.Documents{Populations: populations}, view.Revision, time.Now())
+		_, err := s.changeDocuments(ctx, s.now(), func(v *View) (survey.Documents, error) {
+			return survey.Documents{Populations: lackingStages(v.Catalogue, round, stages)}, nil
+		})
 		if !errors.Is(err, ErrStale) || try == stageTries {
-			return err
-		}
-		if err := s.Refresh(ctx); err != nil {
 			return err
 		}
 	}

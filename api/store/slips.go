@@ -190,7 +190,7 @@ func (s *Store) sweep(ctx context.Context) {
 	var seen *survey.Catalogue
 	for {
 		if c := s.View().Catalogue; c != seen || time.Since(swept) > sweepEvery {
-			if err := s.SweepSlips(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			if err := s.SweepSlips(ctx, s.now()); err != nil && ctx.Err() == nil {
 				s.log.Warn("the marks of slips could not be tidied up; it is tried again in an hour", "error", err)
 			}
 			seen, swept = c, time.Now()
@@ -370,18 +370,16 @@ func (s *Store) IssueSlips(ctx context.Context, round, desk string, n int, now t
 		}
 	}
 	for tries := 0; ; tries++ {
-		view := s.View()
-		p := survey.Population{Round: round, Unit: view.Desks[desk].Unit}
-		if known := view.Populations[p.Key()]; known != nil {
-			p = *known
-		}
-		p.Slips += n
-		_, err := s.PutDocumentsAt(ctx, survey.Documents{Populations: []survey.Population{p}}, view.Revision, now)
+		_, err := s.changeDocuments(ctx, now, func(v *View) (survey.Documents, error) {
+			p := survey.Population{Round: round, Unit: v.Desks[desk].Unit}
+			if known := v.Populations[p.Key()]; known != nil {
+				p = *known
+			}
+			p.Slips += n
+			return survey.Documents{Populations: []survey.Population{p}}, nil
+		})
 		if !errors.Is(err, ErrStale) || tries == 10 {
 			return slips, err
-		}
-		if err := s.Refresh(ctx); err != nil {
-			return nil, err
 		}
 	}
 }

@@ -30,6 +30,7 @@ type Store struct {
 	engine Engine
 	secret Secret
 	log    *slog.Logger
+	now    func() time.Time
 
 	digestKey, receiptKey []byte
 
@@ -73,8 +74,13 @@ type access struct {
 // on follows their changes. The Store owns the engine and closes it, also when
 // Open fails: ErrSecret, or ErrUnfinished for one that was not filled to the end.
 func Open(ctx context.Context, engine Engine, secret Secret, log *slog.Logger) (*Store, error) {
+	return OpenAt(ctx, engine, secret, log, time.Now)
+}
+
+// OpenAt is Open with another clock, by which rounds open and end.
+func OpenAt(ctx context.Context, engine Engine, secret Secret, log *slog.Logger, now func() time.Time) (*Store, error) {
 	s := &Store{
-		engine: engine, secret: secret, log: log,
+		engine: engine, secret: secret, log: log, now: now,
 		digestKey: secret.digestKey(), receiptKey: secret.Key("receipt"),
 		documents: documentSets{}, refreshing: make(chan struct{}, 1), putting: make(chan struct{}, 1),
 	}

@@ -120,8 +120,13 @@ func start(t testing.TB, o options) *env {
 	copy(secret[:], "a root secret that tests may know")
 	logs := &logBuffer{}
 	log := slog.New(slog.NewTextHandler(logs, nil))
+	cfg := Config{PublicURL: publicURL, Version: "test", Log: log, Now: testNow, Random: rand.Reader,
+		Sounds: fstest.MapFS{testSound: {Data: []byte("ID3 a question")}}}
+	if o.config != nil {
+		o.config(&cfg)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
-	st, err := store.Open(ctx, engine, secret, log)
+	st, err := store.OpenAt(ctx, engine, secret, log, cfg.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,11 +150,6 @@ func start(t testing.TB, o options) *env {
 		reports = a
 	} else {
 		close(running)
-	}
-	cfg := Config{PublicURL: publicURL, Version: "test", Log: log, Now: testNow, Random: rand.Reader,
-		Sounds: fstest.MapFS{testSound: {Data: []byte("ID3 a question")}}}
-	if o.config != nil {
-		o.config(&cfg)
 	}
 	e.server = New(cfg, st, reports)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
