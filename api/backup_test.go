@@ -291,6 +291,7 @@ func TestBackupThroughTheService(t *testing.T) {
 // TestBackupCutOnItsWay: of a service that dies in the middle nothing remains
 // that looks like a backup.
 func TestBackupCutOnItsWay(t *testing.T) {
+	waits(t)
 	from := t.TempDir()
 	seedAnswers(t, from, 200)
 	whole := mustSipas(t, "backup", "--data", from, "--out", "-")

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"flag"
 	"os"
+	"runtime/debug"
 	"testing"
 )
 
@@ -22,4 +24,14 @@ func waits(t *testing.T) {
 	if os.Getenv("CI") != "true" {
 		t.Parallel()
 	}
+}
+
+// sideBySide lets eight tests wait at once where CI is not true (see waits), and memory be
+// collected less often.
+func sideBySide() error {
+	if os.Getenv("CI") == "true" {
+		return nil
+	}
+	debug.SetGCPercent(400)
+	return flag.Set("test.parallel", "8")
 }

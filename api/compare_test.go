@@ -12,6 +12,7 @@ import (
 // The command prints what the report says of each side, their difference with
 // its error, and why something cannot be compared.
 func TestCompareCommand(t *testing.T) {
+	waits(t)
 	data := importReference(t)
 	report := readReport(t, data, "--round", "statsref-a", "--by", "unit")
 	if len(report.Groups) < 2 {

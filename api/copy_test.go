@@ -203,6 +203,7 @@ func TestCopyCommandRefusals(t *testing.T) {
 
 // A folder that a service uses is refused at once, and the answer says who does.
 func TestCopyBesideTheService(t *testing.T) {
+	waits(t)
 	data := t.TempDir()
 	seedOpenRound(t, data)
 	service, url := startServe(t, data)

@@ -320,6 +320,7 @@ func TestDeviceCommands(t *testing.T) {
 // TestDeviceUploadAndQuarantine: a file of a tablet goes in; what is wrong in it waits
 // until it was mended.
 func TestDeviceUploadAndQuarantine(t *testing.T) {
+	waits(t)
 	data := t.TempDir()
 	token, desk := seedOpenRound(t, data)
 	desks := strings.Split(mustSipas(t, "desks", "--data", data), "\n")

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -22,6 +23,10 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asMain) != "" {
 		main()
 		return
+	}
+	if err := sideBySide(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }
@@ -154,6 +159,7 @@ func startServe(t *testing.T, data string) (*child, string) {
 }
 
 func TestCommandLine(t *testing.T) {
+	waits(t)
 	for name, test := range map[string]struct {
 		args []string
 		code int

@@ -11,6 +11,7 @@ import (
 )
 
 func TestPlanCommand(t *testing.T) {
+	waits(t)
 	data := t.TempDir()
 	mustSipas(t, "seed", "--data", data, "--set", "province")
 	file := filepath.Join(t.TempDir(), "round.json")

@@ -101,6 +101,7 @@ func TestStudySplitFormIsUnbiased(t *testing.T) {
 
 // The same seed gives the same table, however many rounds are simulated at once.
 func TestStudyIsRepeatable(t *testing.T) {
+	waits(t)
 	var tables []string
 	for _, procs := range []int{1, 3} {
 		before := runtime.GOMAXPROCS(procs)

@@ -155,6 +155,7 @@ func TestSecretsOnTheCommandLine(t *testing.T) {
 // A backup and a copy keep when tokens expire; one from before goes on, is marked, and
 // the service says so as it starts.
 func TestTokensMoveWithTheirEnd(t *testing.T) {
+	waits(t)
 	data, copied, restored := t.TempDir(), filepath.Join(t.TempDir(), "copy"), t.TempDir()
 	mustSipas(t, "token", "create", "--data", data, "--name", "short", "--rights", "report", "--expires", "5d")
 	mustSipas(t, "token", "create", "--data", data, "--name", "long", "--rights", "report")

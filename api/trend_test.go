@@ -10,6 +10,7 @@ import (
 
 // The commands print what the report says, and why a question makes no sense.
 func TestTrendCommand(t *testing.T) {
+	waits(t)
 	data := importReference(t)
 	total := readReport(t, data, "--round", "statsref-a").Total
 	args := []string{"trend", "--data", data, "--rounds", "statsref-a"}
@@ -29,6 +30,7 @@ func TestTrendCommand(t *testing.T) {
 }
 
 func TestItemsCommand(t *testing.T) {
+	waits(t)
 	data := importReference(t)
 	report := readReport(t, data, "--round", "statsref-a")
 	args := []string{"items", "--data", data, "--round", "statsref-a"}

@@ -44,6 +44,7 @@ func TestVerifyCommand(t *testing.T) {
 }
 
 func TestVerifyThroughTheService(t *testing.T) {
+	waits(t)
 	data := t.TempDir()
 	token, desk := seedOpenRound(t, data)
 	service, url := startServe(t, data)

@@ -217,6 +217,7 @@ func TestReportOfAnEmptyRound(t *testing.T) {
 }
 
 func TestReportWhileLoading(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	fill(t, st, func(p *seeds.Params) { p.Answers = 100 })
 	a := New(st, slog.New(slog.DiscardHandler), clock, "test")
@@ -310,6 +311,7 @@ func TestFiltersAndChannels(t *testing.T) {
 }
 
 func TestParseQueryRefuses(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	fill(t, st, func(p *seeds.Params) { p.Answers = 10 })
 	c := st.View().Catalogue

@@ -243,6 +243,7 @@ func TestCompareRounds(t *testing.T) {
 }
 
 func TestParseComparisonRefuses(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	fill(t, st, func(p *seeds.Params) { p.Answers = 10 })
 	round := *st.View().Rounds[seeds.DemoRound]

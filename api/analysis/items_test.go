@@ -191,6 +191,7 @@ func TestItemsFromRawAnswers(t *testing.T) {
 }
 
 func TestItemsOfNobody(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	fill(t, st, func(p *seeds.Params) { p.Answers = 500 })
 	u := understand(t, loaded(t, st), map[string]string{"from": "2020-01-01", "to": "2020-01-31"})
@@ -220,6 +221,7 @@ func TestItemsOfFew(t *testing.T) {
 }
 
 func TestParseItemsRefuses(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	fill(t, st, func(p *seeds.Params) { p.Answers = 10 })
 	c := st.View().Catalogue

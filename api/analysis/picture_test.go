@@ -374,6 +374,7 @@ func TestPicturesKeepFewApart(t *testing.T) {
 // A group whose people all withdrew is shown as empty only when that tells
 // nothing, and groups of a round that nobody answered are empty.
 func TestPictureOfFew(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	_, all := fillRound(t, st, func(p *seeds.Params) { p.Answers = 600 }, pooledRound)
 	for _, r := range all[3:] {

@@ -150,6 +150,7 @@ func TestRakedComparison(t *testing.T) {
 // TestRakedInVain: where no weights meet the figures there is no verdict, and
 // unweighted figures do not take the place of weighted ones.
 func TestRakedInVain(t *testing.T) {
+	waits(t)
 	documents, simulation, err := seeds.Demo(survey.DateOf(clock()), seeds.DefaultParams())
 	if err != nil {
 		t.Fatal(err)

@@ -71,6 +71,7 @@ func TestTrendBreaks(t *testing.T) {
 
 // Rounds of a store become points with the figures of their reports.
 func TestTrendOfRounds(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	fill(t, st, nil)
 	secondRound(t, st, func(*survey.Round) {})
@@ -114,6 +115,7 @@ func TestTrendOfRounds(t *testing.T) {
 }
 
 func TestParseTrendRefuses(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	fill(t, st, func(p *seeds.Params) { p.Answers = 10 })
 	round := *st.View().Rounds[seeds.DemoRound]

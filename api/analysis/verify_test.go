@@ -33,6 +33,7 @@ func exclude(t testing.TB, st *store.Store, id survey.ID, excluded bool, at time
 }
 
 func TestVerifyAgrees(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	_, all := fill(t, st, func(p *seeds.Params) { p.Answers = 3000 })
 	a := loaded(t, st)
@@ -113,6 +114,7 @@ func TestVerifyOtherRounds(t *testing.T) {
 
 // Every kind of disagreement is found, and nothing else.
 func TestVerifyFindsWhatIsWrong(t *testing.T) {
+	waits(t)
 	// again puts a row back into the columns otherwise than it was.
 	again := func(t *testing.T, a *Analysis, id survey.ID, change func(col *columns, row *stats.Row)) {
 		t.Helper()
@@ -218,6 +220,7 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 
 // Answers, withdrawals and exclusions that go on meanwhile are no disagreement.
 func TestVerifyWhileWritten(t *testing.T) {
+	waits(t)
 	st := openStore(t, t.TempDir())
 	_, all := fill(t, st, func(p *seeds.Params) { p.Answers = 3000 })
 	a := New(st, slog.New(slog.DiscardHandler), clock, "test")

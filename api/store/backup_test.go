@@ -252,6 +252,7 @@ func packed(t testing.TB, lines ...[]byte) []byte {
 // TestBackupRestores: each engine's backup gives the same store on every engine,
 // all but the keys, and giving it twice changes nothing.
 func TestBackupRestores(t *testing.T) {
+	waits(t)
 	all := engines(t)
 	for from, openFrom := range all {
 		for to, openTo := range all {
@@ -296,6 +297,7 @@ func testBackupRestores(t *testing.T, from, to Engine) {
 // TestBackupWhileWritten: what was acknowledged before a backup began is in it,
 // or was withdrawn; nothing that was withdrawn before it ended comes back.
 func TestBackupWhileWritten(t *testing.T) {
+	waits(t)
 	for name, open := range engines(t) {
 		t.Run(name, func(t *testing.T) {
 			s := openStore(t, open(t))
@@ -378,6 +380,7 @@ func TestBackupWhileWritten(t *testing.T) {
 // TestBackupOfChangingDocuments: documents that somebody changes meanwhile are
 // taken when they hold together.
 func TestBackupOfChangingDocuments(t *testing.T) {
+	waits(t)
 	s := filledStore(t, engines(t)["file"](t))
 	moving := &movingEngine{Engine: s.engine}
 	b := &backupWriter{ctx: t.Context(), engine: moving}
@@ -419,6 +422,7 @@ func wantRefused(t *testing.T, what string, file []byte, secret *Secret, want er
 
 // TestBackupDamaged: whatever is done to a backup, it is no backup any more.
 func TestBackupDamaged(t *testing.T) {
+	waits(t)
 	s := filledStore(t, engines(t)["file"](t))
 	file := backUp(t, s)
 	lines := frameLines(t, file)
@@ -606,6 +610,7 @@ func forgedResponse(t testing.TB) backupEntry {
 // TestBackupErrors: a backup that cannot be written or read to its end says so
 // and has no footer.
 func TestBackupErrors(t *testing.T) {
+	waits(t)
 	s := filledStore(t, engines(t)["file"](t))
 	full := len(backUp(t, s))
 	broken := errors.New("disk full")

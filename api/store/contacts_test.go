@@ -86,6 +86,7 @@ func TestContact(t *testing.T) {
 // TestLearnContactAtOnce: of what eight servers learn of a tablet at once nothing is
 // lost.
 func TestLearnContactAtOnce(t *testing.T) {
+	waits(t)
 	for kind, open := range engines(t) {
 		t.Run(kind, func(t *testing.T) {
 			s := openStore(t, open(t))
@@ -109,6 +110,7 @@ func TestLearnContactAtOnce(t *testing.T) {
 // TestLearnContactOvertaken: learn sees the newest state each time, and somebody who
 // is always overtaken is told so.
 func TestLearnContactOvertaken(t *testing.T) {
+	waits(t)
 	for kind, open := range engines(t) {
 		t.Run(kind, func(t *testing.T) {
 			s := openStore(t, open(t))
@@ -244,6 +246,7 @@ func tabletStore(t *testing.T, engine Engine) *Store {
 }
 
 func TestCovers(t *testing.T) {
+	waits(t)
 	s := tabletStore(t, engines(t)["file"](t))
 	list := s.View().Devices()
 	covers, answers, in := readCovers(t, backUp(t, s))
@@ -267,6 +270,7 @@ func TestCovers(t *testing.T) {
 // TestBackupRestoresTablets: devices, contacts and quarantine come back on every
 // engine, with their keys and codes.
 func TestBackupRestoresTablets(t *testing.T) {
+	waits(t)
 	all := engines(t)
 	for from, openFrom := range all {
 		for to, openTo := range all {
@@ -316,6 +320,7 @@ func must[T any](v T, err error) func(testing.TB) T {
 // TestBackupWhileTabletsSend: every number that a backup says is received has its
 // answer in that backup. By it tablets forget what they sent.
 func TestBackupWhileTabletsSend(t *testing.T) {
+	waits(t)
 	for kind, open := range engines(t) {
 		t.Run(kind, func(t *testing.T) {
 			s := openStore(t, open(t))

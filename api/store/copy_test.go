@@ -154,6 +154,7 @@ func mustCopy(t *testing.T, from, to Engine) CopyResult {
 }
 
 func TestCopy(t *testing.T) {
+	waits(t)
 	pairs(t, func(t *testing.T, from, to Engine) {
 		const n = 3000
 		fillEngine(t, from, n)
@@ -193,6 +194,7 @@ func TestCopy(t *testing.T) {
 
 // Answers and withdrawals that came since are added to an earlier copy.
 func TestCopyAgain(t *testing.T) {
+	waits(t)
 	pairs(t, func(t *testing.T, from, to Engine) {
 		fillEngine(t, from, 200)
 		mustCopy(t, from, to)
@@ -249,6 +251,7 @@ func (e *cutEngine) Delete(ctx context.Context, set, id string, revision int64) 
 
 // A copy that is cut anywhere leaves a store that nobody opens, and goes on.
 func TestCopyResumed(t *testing.T) {
+	waits(t)
 	pairs(t, func(t *testing.T, from, to Engine) {
 		const n = PageSize + 1000
 		fillEngine(t, from, n)
@@ -294,6 +297,7 @@ func TestCopyResumed(t *testing.T) {
 
 // What staff changed while a copy lay unfinished is changed in the target too.
 func TestCopyDocumentsOfAnUnfinishedCopy(t *testing.T) {
+	waits(t)
 	pairs(t, func(t *testing.T, from, to Engine) {
 		fillEngine(t, from, 100)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -328,6 +332,7 @@ func TestCopyDocumentsOfAnUnfinishedCopy(t *testing.T) {
 
 // A target that was used by itself is refused with counts, and left as it was.
 func TestCopyConflicts(t *testing.T) {
+	waits(t)
 	for name, test := range map[string]struct {
 		change func(t *testing.T, from, to Engine)
 		want   CopyConflictError
@@ -378,6 +383,7 @@ func TestCopyConflicts(t *testing.T) {
 }
 
 func TestCopyRefusals(t *testing.T) {
+	waits(t)
 	pairs(t, func(t *testing.T, from, to Engine) {
 		if _, err := Copy(t.Context(), from, to, "there", nil); !errors.Is(err, ErrNothing) {
 			t.Errorf("an empty source: %v", err)
@@ -425,6 +431,7 @@ func (f forgetful) Append(ctx context.Context, log *Log, entries []Entry) ([]Out
 
 // The proof reads what is there, and does not believe what was said.
 func TestCopyProof(t *testing.T) {
+	waits(t)
 	pairs(t, func(t *testing.T, from, to Engine) {
 		fillEngine(t, from, 100)
 		result, err := Copy(t.Context(), from, liar{to}, "there", nil)

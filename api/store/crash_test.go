@@ -19,6 +19,7 @@ import (
 // TestFileCrash kills a process that appends and erases, ten times, at a random moment: what it had said was stored is
 // there, once, with its content, and what it had said was erased is gone.
 func TestFileCrash(t *testing.T) {
+	waits(t)
 	if folder := os.Getenv("SIPAS_TEST_CRASH_FOLDER"); folder != "" {
 		crashChild(t, folder)
 		return

@@ -313,6 +313,7 @@ func TestPairDeviceOnce(t *testing.T) {
 // TestPairKeyOnce: of many devices to which one key is given at once, at two servers,
 // exactly one gets it; the codes of the others still hold.
 func TestPairKeyOnce(t *testing.T) {
+	waits(t)
 	for kind, open := range engines(t) {
 		t.Run(kind, func(t *testing.T) {
 			const devices, tries = 4, 20

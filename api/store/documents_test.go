@@ -11,6 +11,7 @@ import (
 )
 
 func TestPutDocuments(t *testing.T) {
+	waits(t)
 	st := openTestStore(t, t.TempDir(), Secret{1})
 	docs, err := seeds.StatsrefA()
 	if err != nil {
@@ -78,6 +79,7 @@ func TestPutDocuments(t *testing.T) {
 // TestPlacesOfWrongDocuments: what is wrong is named by its place in what was handed in,
 // whatever is stored already; what is stored, by its id.
 func TestPlacesOfWrongDocuments(t *testing.T) {
+	waits(t)
 	st := openTestStore(t, t.TempDir(), Secret{1})
 	docs, err := seeds.StatsrefA()
 	if err != nil {

@@ -35,6 +35,7 @@ func TestSupersedes(t *testing.T) {
 
 // TestExcludeLatestHolds: what was decided last holds, also in the same instant and after the clock was put back.
 func TestExcludeLatestHolds(t *testing.T) {
+	waits(t)
 	s := openTestStore(t, t.TempDir(), Secret{1})
 	e := testEntry(1)
 	e.Values = nil

@@ -87,6 +87,7 @@ func exportOf(t *testing.T, s *Store, round string) (rows [][]string, text strin
 // TestRestoreRows: several who restore at once, in parts of any size and order, give the
 // same export: answers, exclusions, and the draws that the populations lack.
 func TestRestoreRows(t *testing.T) {
+	waits(t)
 	from, documents := drawnStore(t)
 	round := documents.Rounds[0].ID
 	rows, text := exportOf(t, from, round)
@@ -133,6 +134,7 @@ func TestRestoreRows(t *testing.T) {
 
 // TestRestoreRowsKeepsDocuments: what staff changed in the draws since stays.
 func TestRestoreRowsKeepsDocuments(t *testing.T) {
+	waits(t)
 	from, documents := drawnStore(t)
 	round := documents.Rounds[0].ID
 	rows, _ := exportOf(t, from, round)
@@ -185,6 +187,7 @@ func (e *failingEngine) Append(ctx context.Context, log *Log, entries []Entry) (
 // TestRestoreRowsAgain: a restore that failed after the answers were stored is an error,
 // and gives the same as one that did not, when it is run again.
 func TestRestoreRowsAgain(t *testing.T) {
+	waits(t)
 	from, documents := drawnStore(t)
 	round := documents.Rounds[0].ID
 	rows, text := exportOf(t, from, round)

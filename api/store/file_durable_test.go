@@ -88,6 +88,7 @@ func TestFileAcknowledgesAfterSync(t *testing.T) {
 // TestFileSyncFails: as long as the sync fails nothing is acknowledged and nothing is seen, and the store says that it
 // cannot write; then the same entries are new, and they alone are there after a start.
 func TestFileSyncFails(t *testing.T) {
+	waits(t)
 	folder := t.TempDir()
 	f := openTest(t, folder)
 	broken := errors.New("input/output error")

@@ -56,6 +56,7 @@ func reopen(t testing.TB, data []byte) ([][]byte, error) {
 // TestJournalTorn cuts and spoils a journal at every byte: the frames in front of the end are there, nothing else; what
 // stands in front of a whole frame is never dropped but refused.
 func TestJournalTorn(t *testing.T) {
+	waits(t)
 	var payloads [][]byte
 	for _, op := range []journalOp{
 		{kind: opStore, name: []byte("log"), id: ID{1}, record: []byte{1, 'd', 0, 5, 'f', 'i', 'r', 's', 't'}},
@@ -257,6 +258,7 @@ func usedJournal(t *testing.T, folder string) (string, []byte) {
 
 // TestFileJournalDamaged: a damaged journal is refused, and no file changes.
 func TestFileJournalDamaged(t *testing.T) {
+	waits(t)
 	folder := crashedFolder(t)
 	path, data := usedJournal(t, folder)
 	end := len(bytes.TrimRight(data, "\x00"))
@@ -302,6 +304,7 @@ func TestFileJournalDamaged(t *testing.T) {
 // TestFileClearInterrupted: a power cut while a journal that was moved into the database is overwritten leaves any part
 // of it. That is no damage.
 func TestFileClearInterrupted(t *testing.T) {
+	waits(t)
 	folder := crashedFolder(t)
 	path, data := usedJournal(t, folder)
 	f := openTest(t, folder)

@@ -13,6 +13,7 @@ import (
 
 // TestFileKeepsNoOrder: after Close no copy of a page from before is left, which would show which answers came first.
 func TestFileKeepsNoOrder(t *testing.T) {
+	waits(t)
 	for name, size := range map[string]int{"six": 6, "many": 300} {
 		t.Run(name, func(t *testing.T) {
 			folder := t.TempDir()
@@ -60,6 +61,7 @@ func TestFileKeepsNoOrder(t *testing.T) {
 
 // TestFileScrubGrowth: scrubs again and again, with little to do, do not make the file larger and larger.
 func TestFileScrubGrowth(t *testing.T) {
+	waits(t)
 	f := openTest(t, t.TempDir())
 	mustAppend(t, f, testEntries(0, 2000)...)
 	size := func() (used int64) {

@@ -239,6 +239,7 @@ func TestFileForeign(t *testing.T) {
 // TestFileReadersHoldNothing: between two pages of a scan or follower no read transaction is open, so that the database
 // can grow and reuse its pages; writers are done while the reader waits in the middle.
 func TestFileReadersHoldNothing(t *testing.T) {
+	waits(t)
 	f := openTest(t, t.TempDir())
 	for n := range 6 {
 		mustAppend(t, f, testEntries(n*PageSize, PageSize)...)
@@ -292,6 +293,7 @@ func filesWith(t *testing.T, folder string, what []byte) []string {
 
 // TestFileScrub looks into the raw files for what was erased.
 func TestFileScrub(t *testing.T) {
+	waits(t)
 	const secret = "tôi không muốn ai đọc câu này"
 	var doomed []Entry
 	fill := func(f *File) {
@@ -412,6 +414,7 @@ func TestFileScrub(t *testing.T) {
 // TestFileJournalEmpties: the journal shows an order of arrival, so what was in it is overwritten once it is in the
 // database; and until then a reopened store has it.
 func TestFileJournalEmpties(t *testing.T) {
+	waits(t)
 	folder := t.TempDir()
 	f := openTest(t, folder)
 	entries := testEntries(0, 3000)
@@ -448,6 +451,7 @@ func TestFileSealsByItself(t *testing.T) {
 
 // TestFileRing: a follower that falls behind what memory keeps is told so, and never misses an entry silently.
 func TestFileRing(t *testing.T) {
+	waits(t)
 	f := openTest(t, t.TempDir())
 	w := watch(t, f)
 	w.read()

@@ -9,6 +9,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if err := sideBySide(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	code := m.Run()
 	if err := mongotest.Stop(); err != nil {
 		fmt.Fprintln(os.Stderr, err)

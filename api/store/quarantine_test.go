@@ -54,6 +54,7 @@ func sealedAnswer(t testing.TB, s *Store, n int) Quarantined {
 // TestQuarantineDiscarded: what its giver withdrew or staff discarded is in no log any
 // more and never comes back, after a restore either; others stay.
 func TestQuarantineDiscarded(t *testing.T) {
+	waits(t)
 	for kind, open := range engines(t) {
 		t.Run(kind, func(t *testing.T) {
 			s := openStore(t, open(t))
@@ -190,6 +191,7 @@ func TestQuarantine(t *testing.T) {
 // TestQuarantinePages: 500 at a time, by id, until none are left; those that leave
 // meanwhile hold nobody up.
 func TestQuarantinePages(t *testing.T) {
+	waits(t)
 	for kind, open := range engines(t) {
 		t.Run(kind, func(t *testing.T) {
 			s := openStore(t, open(t))
@@ -270,6 +272,7 @@ func (l *leaving) Scan(ctx context.Context, log *Log, after ID, limit int) ([]En
 // TestBackupWhileQuarantineIsTried: an answer that leaves the quarantine for the
 // answers while a backup runs is in that backup, in one of them at least.
 func TestBackupWhileQuarantineIsTried(t *testing.T) {
+	waits(t)
 	for kind, open := range engines(t) {
 		t.Run(kind, func(t *testing.T) {
 			s := openStore(t, open(t))
@@ -299,6 +302,7 @@ func TestBackupWhileQuarantineIsTried(t *testing.T) {
 // is in quarantine again when that backup comes back, whatever else holds for it; one
 // that was discarded stays away.
 func TestQuarantineTombstones(t *testing.T) {
+	waits(t)
 	open := engines(t)["file"]
 	s := openStore(t, open(t))
 	taken, discarded := sealedAnswer(t, s, 1), sealedAnswer(t, s, 2)

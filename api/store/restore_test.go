@@ -17,6 +17,7 @@ import (
 // TestRestoreOlder: what was withdrawn after a backup stays withdrawn, whether
 // the store knows of it or another source does.
 func TestRestoreOlder(t *testing.T) {
+	waits(t)
 	for name, open := range engines(t) {
 		t.Run(name, func(t *testing.T) {
 			s := filledStore(t, open(t))
@@ -69,6 +70,7 @@ func TestRestoreOlder(t *testing.T) {
 // TestRestoreMerge: what is there stays, what is missing comes, what differs is
 // told.
 func TestRestoreMerge(t *testing.T) {
+	waits(t)
 	for name, open := range engines(t) {
 		t.Run(name, func(t *testing.T) {
 			file := backUp(t, filledStore(t, open(t)))
@@ -181,6 +183,7 @@ func (c *cancelling) Delete(ctx context.Context, set, id string, revision int64)
 // TestRestoreInterrupted: wherever a restore stops, the store is not opened, and
 // the same command ends it.
 func TestRestoreInterrupted(t *testing.T) {
+	waits(t)
 	for name, open := range engines(t) {
 		t.Run(name, func(t *testing.T) {
 			source := filledStore(t, open(t))
@@ -230,6 +233,7 @@ func TestRestoreInterrupted(t *testing.T) {
 // TestRestoreReadsTwice: a file that is replaced or cut between the two passes
 // does not end in a store that opens.
 func TestRestoreReadsTwice(t *testing.T) {
+	waits(t)
 	source := filledStore(t, engines(t)["file"](t))
 	file := backUp(t, source)
 	o := backupOptions()
@@ -271,6 +275,7 @@ func TestRestoreReadsTwice(t *testing.T) {
 // TestRestoreFrames: a backup goes in by parts, in the order of the caller, some
 // of them twice, through a store that is open.
 func TestRestoreFrames(t *testing.T) {
+	waits(t)
 	for name, open := range engines(t) {
 		t.Run(name, func(t *testing.T) {
 			source := filledStore(t, open(t))

@@ -48,6 +48,7 @@ func TestSignOutSweep(t *testing.T) {
 // TestAccessAlone: who may come in is read again without making a catalogue, and
 // also while the other documents do not hold together.
 func TestAccessAlone(t *testing.T) {
+	waits(t)
 	file := openTest(t, t.TempDir())
 	st, err := Open(t.Context(), file, Secret{1}, slog.New(slog.DiscardHandler))
 	if err != nil {

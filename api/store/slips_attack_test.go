@@ -95,6 +95,7 @@ func tellsNothing(t *testing.T, where string, data []byte, known spending, text 
 // TestSlipsCannotBeTied: with every file, a backup and the list of slips, nobody tells
 // which answer a slip let in better than by chance within the hour.
 func TestSlipsCannotBeTied(t *testing.T) {
+	waits(t)
 	in := make([]int, 200)
 	for i := range in {
 		in[i] = i * 7

@@ -85,6 +85,7 @@ func marks(t *testing.T, s *Store) (pending, spent int64) {
 }
 
 func TestSlips(t *testing.T) {
+	waits(t)
 	for kind, open := range engines(t) {
 		t.Run(kind, func(t *testing.T) {
 			t.Run("once", func(t *testing.T) {

@@ -61,6 +61,7 @@ func (d *deaf) Tombstones(ctx context.Context, log *Log, after ID, limit int) ([
 }
 
 func TestVerify(t *testing.T) {
+	waits(t)
 	var other ID
 	for i := range other {
 		other[i] = 7

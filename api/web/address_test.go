@@ -160,6 +160,7 @@ func portalEnv(t *testing.T) (e *env, token, device string) {
 // TestPathPages asks for every page below a path, as it comes through a proxy that passes
 // the path on and through one that strips it, and follows every address in it.
 func TestPathPages(t *testing.T) {
+	waits(t)
 	e, token, device := portalEnv(t)
 	cookie := e.signedIn(token)
 	todo := []string{"/", "/s/" + testDesk, "/s/" + testDesk + "?shared=1", "/s/NOPE", "/qr/" + testDesk, "/kiosk", "/board/u1", "/board/u1?screen=1", "/signin?next=/fleet",
@@ -233,6 +234,7 @@ func minted(page string) string {
 // TestPathForms: what is sent below a path is taken, and leads below it; the session is that
 // of the path alone.
 func TestPathForms(t *testing.T) {
+	waits(t)
 	e, token, device := portalEnv(t)
 	cookie := e.signedIn(token)
 	form := e.formToken(cookie)
@@ -313,6 +315,7 @@ func TestPathForms(t *testing.T) {
 // TestPathAPI: programs find everything with the path and without it, and what they are told
 // has it.
 func TestPathAPI(t *testing.T) {
+	waits(t)
 	e, token, _ := portalEnv(t)
 	public := portal + portalPath
 	for _, prefix := range []string{"", portalPath} {

@@ -70,6 +70,7 @@ func unpack(t testing.TB, file string) []string {
 // TestBackupAndRestore: what the service streams is a whole backup, and another
 // server takes it.
 func TestBackupAndRestore(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	e.fill(20)
 	a := e.backup()
@@ -141,6 +142,7 @@ func TestBackupAndRestore(t *testing.T) {
 // TestRestoreMarks: a service on an empty store takes a backup without merge,
 // sees the documents at once, and ends with the footer.
 func TestRestoreMarks(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	e.fill(5)
 	lines := unpack(t, e.backup().body)
@@ -182,6 +184,7 @@ func TestRestoreMarks(t *testing.T) {
 // TestBackupBreaks: a store that fails in the middle breaks the connection; one
 // that fails before anything was sent is an error.
 func TestBackupBreaks(t *testing.T) {
+	waits(t)
 	e := start(t, options{failing: true})
 	e.fill(3)
 	e.engine.page.Store(withoutTombstones)
@@ -222,6 +225,7 @@ func TestBackupBreaks(t *testing.T) {
 
 // TestRestoreBody: only a caller with the right may send a large body.
 func TestRestoreBody(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	large := string(bytes.Repeat([]byte("x"), smallBody+1))
 	c := call{method: "POST", path: "/api/v1/restore", contentType: typeText, body: large, token: e.tokens[store.RightStaff]}

@@ -15,6 +15,7 @@ import (
 // TestBadInput: every wrong submission has a code of its own, in both
 // languages, and leaves nothing in the store.
 func TestBadInput(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	with := func(edit func(map[string]any)) string { return submission(t, edit) }
 	set := func(key string, value any) string { return with(func(m map[string]any) { m[key] = value }) }
@@ -135,6 +136,7 @@ func TestBadInput(t *testing.T) {
 
 // TestBatchInvalid: one wrong item of an array keeps the others out of nothing.
 func TestBatchInvalid(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	good := submission(t, nil)
 	items := []string{good, `{"id":5}`, `null`, submission(t, func(m map[string]any) { m["desk"] = "NOPE" }), good, submission(t, func(m map[string]any) { m["version"] = "x" })}
@@ -158,6 +160,7 @@ func TestBatchInvalid(t *testing.T) {
 // TestBadForm: what a person gets wrong is said at its place, with everything
 // typed still there, and nothing is stored.
 func TestBadForm(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	for _, c := range []struct {
 		name     string

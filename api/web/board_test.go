@@ -40,6 +40,7 @@ func withBoard(t *testing.T, e *env) string {
 // TestBoard: what is published of a unit, for everybody where it is turned on and for
 // nobody elsewhere.
 func TestBoard(t *testing.T) {
+	waits(t)
 	e := demonstration(t, 6000)
 	unit := withBoard(t, e)
 	p, err := e.server.reports.Picture(context.Background(), seeds.DemoRound)
@@ -93,6 +94,7 @@ func (c *countingReports) Progress() (done, total int64, ready bool) { return 0,
 // TestBoardIsRemembered: a hall of screens costs one look, and a change of the
 // documents shows at once.
 func TestBoardIsRemembered(t *testing.T) {
+	waits(t)
 	counting := &countingReports{}
 	e := start(t, options{reports: counting})
 	look := func() {

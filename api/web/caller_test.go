@@ -86,6 +86,7 @@ func (e *env) waits(lines ...string) bool {
 // Whoever the nearest trusted proxy names is who waits, in whatever way it is written;
 // whom the client itself named before does not.
 func TestCallerBehindProxy(t *testing.T) {
+	waits(t)
 	e := behindProxies(t, nil)
 	const v4, v6 = "X-Forwarded-For: 203.0.113.5", "X-Forwarded-For: 2001:db8:1:2::1"
 	for name, c := range map[string]struct {
@@ -165,6 +166,7 @@ func TestCallerBehindProxy(t *testing.T) {
 // A client that sends the header which the proxy does not write neither chooses its
 // address nor makes a victim wait.
 func TestTwoHeadersThatDisagree(t *testing.T) {
+	waits(t)
 	const attacker, victim = "203.0.113.66", "198.51.100.9"
 	e := behindProxies(t, nil)
 	for _, other := range []string{victim, "unknown", "127.0.0.1", "nonsense"} {
@@ -211,6 +213,7 @@ func TestTwoHeadersThatDisagree(t *testing.T) {
 // A proxy that names nobody is told of at once and once, in the log and to staff, and
 // whoever floods through it makes nobody else wait.
 func TestProxyThatNamesNobody(t *testing.T) {
+	waits(t)
 	for name, first := range map[string][2]string{
 		"opening a form": {http.MethodGet, "/s/" + testDesk}, "withdrawing": {http.MethodGet, "/r"}, "handing in": {http.MethodPost, "/api/v1/responses"},
 	} {

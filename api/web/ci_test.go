@@ -1,7 +1,9 @@
 package web
 
 import (
+	"flag"
 	"os"
+	"runtime/debug"
 	"testing"
 )
 
@@ -16,9 +18,6 @@ func ciOr[T any](t testing.TB, whole, small T) T {
 	return small
 }
 
-// atOnce is how many tests wait at once.
-const atOnce = 4
-
 // waits lets a test that waits for browsers, pauses and networks more than it computes run
 // beside others like it. Where CI=true it runs alone: the race detector leaves no time to
 // share.
@@ -26,4 +25,14 @@ func waits(t *testing.T) {
 	if os.Getenv("CI") != "true" {
 		t.Parallel()
 	}
+}
+
+// sideBySide lets eight tests wait at once where CI is not true (see waits), and memory be
+// collected less often.
+func sideBySide() error {
+	if os.Getenv("CI") == "true" {
+		return nil
+	}
+	debug.SetGCPercent(400)
+	return flag.Set("test.parallel", "8")
 }

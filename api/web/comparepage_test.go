@@ -66,6 +66,7 @@ func withEarlierRounds(t *testing.T, answers int) *env {
 // TestComparePage: what can be chosen, what comes out, and what is said when two
 // sides cannot be compared.
 func TestComparePage(t *testing.T) {
+	waits(t)
 	e := withEarlierRounds(t, 3000)
 	cookie := e.signedIn(e.tokens[store.RightFull])
 	page := func(query string) answer {
@@ -112,6 +113,7 @@ func TestComparePage(t *testing.T) {
 // TestTrendPage: the drawing has a point a round, lines within a run only, and the
 // table the same numbers.
 func TestTrendPage(t *testing.T) {
+	waits(t)
 	e := withEarlierRounds(t, 3000)
 	cookie := e.signedIn(e.tokens[store.RightFull])
 	page := func(query string) answer {

@@ -13,6 +13,7 @@ import (
 // TestCrossSite: what a page of somebody else sends with the reader's cookie is
 // refused on every route that changes something in a session.
 func TestCrossSite(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	s := e.staff()
 	id := e.tablet("Một", "Q1", func(*kiosk.Device, *kiosk.Contact) {})
@@ -100,6 +101,7 @@ func TestCrossSite(t *testing.T) {
 
 // TestCrossSiteSignIn: nobody else's page signs a reader in, as themselves, or out.
 func TestCrossSiteSignIn(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	token := e.tokens[store.RightFull]
 	for site, refused := range map[string]bool{"cross-site": true, "same-site": true, "same-origin": false, "none": false, "": true} {
@@ -122,6 +124,7 @@ func TestCrossSiteSignIn(t *testing.T) {
 // withdrawals and codes of tablets are taken, form or JSON; programs with a token are
 // taken, and whoever says nothing.
 func TestCrossSiteAnswers(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	portal := start(t, options{config: func(c *Config) { c.PublicURL = "https://portal.example.vn:8443/khaosat" }})
 	plainHTTP := start(t, options{config: func(c *Config) { c.PublicURL = "http://192.0.2.7:8080" }})

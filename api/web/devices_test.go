@@ -16,6 +16,7 @@ import (
 
 // TestEnrol: a code pairs one tablet, once, within ten minutes, however it is typed.
 func TestEnrol(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	made := e.addTablet("Sảnh", testDesk)
 	if made.Device.Desk != testDesk || made.Device.Name != "Sảnh" || made.Address != publicURL+"/kiosk#"+made.Code || !made.Until.Equal(testNow().Add(10*time.Minute)) ||
@@ -136,6 +137,7 @@ func TestPairAgain(t *testing.T) {
 
 // TestRevokedTwice: revoking ends a pairing that was begun since.
 func TestRevokedTwice(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	f := e.paired(testDesk)
 	var p PairedDevice
@@ -203,6 +205,7 @@ func TestDeviceWriteOff(t *testing.T) {
 
 // TestDeviceRefused: what cannot be is said by field, and changes nothing.
 func TestDeviceRefused(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	id := e.paired(testDesk).device
 	for _, c := range []struct {
@@ -245,6 +248,7 @@ func withNewDesk(d *survey.Documents) { openRound(d).Units = []string{"u1", "u4"
 // TestQuarantineAPI: staff see what is wrong and never what somebody answered; when
 // it is mended, the answers are taken.
 func TestQuarantineAPI(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	e.mend(newDesk)
 	f := e.paired("NEW")
@@ -313,6 +317,7 @@ func TestQuarantineAPI(t *testing.T) {
 // TestQuarantineMended: an answer from the quarantine that its tablet sends again
 // after staff mended what was wrong is the same answer, and no second one.
 func TestQuarantineMended(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	e.mend(newDesk)
 	f := e.paired("NEW")
@@ -332,6 +337,7 @@ func TestQuarantineMended(t *testing.T) {
 // TestQuarantineNotOfStored: an answer that is stored does not come into quarantine
 // when its tablet sends it again and the documents would not take it any more.
 func TestQuarantineNotOfStored(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	e.mend(newDesk)
 	e.mend(withNewDesk)
@@ -366,6 +372,7 @@ func TestQuarantineNotOfStored(t *testing.T) {
 
 // TestQuarantineList: 500 at a time; what is of a tablet that is not there stays.
 func TestQuarantineList(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	list := make([]store.Quarantined, 501)
 	for i := range list {
@@ -405,6 +412,7 @@ func TestQuarantineList(t *testing.T) {
 
 // TestTabletExport: only a whole file that a tablet with the key wrote is taken.
 func TestTabletExport(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	f, other := e.paired(testDesk), e.paired("Q2")
 	for range 3 {
@@ -457,6 +465,7 @@ func TestTabletExport(t *testing.T) {
 
 // TestTabletExportLarge: a file may have more answers than a batch.
 func TestTabletExportLarge(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	f := e.paired(testDesk)
 	const n = 2*kiosk.MaxItems + 1
@@ -503,6 +512,7 @@ func TestTabletExportOfAnEpochBefore(t *testing.T) {
 // TestOpenAPITablets validates real requests and answers of tablets and of those who
 // look after them.
 func TestOpenAPITablets(t *testing.T) {
+	waits(t)
 	doc := document(t)
 	e := startTablets(t, options{})
 	made := e.addTablet("Sảnh", testDesk)

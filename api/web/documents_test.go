@@ -85,6 +85,7 @@ func TestDocuments(t *testing.T) {
 // TestExport pages through everything in the order of ids, and nothing else is
 // in it than was stored.
 func TestExport(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	body := submission(t, func(m map[string]any) {
 		m["comment"], m["profile"], m["helped"] = "Tốt", map[string]string{"gender": "male"}, "alone"
@@ -127,6 +128,7 @@ func TestExport(t *testing.T) {
 
 // TestExportPages: more than a page leads to the next one, nothing twice.
 func TestExportPages(t *testing.T) {
+	waits(t)
 	e := demonstration(t, store.PageSize+700)
 	seen := map[string]bool{}
 	next, pages := "", 0
@@ -155,6 +157,7 @@ func TestExportPages(t *testing.T) {
 // TestExportShortPage: a page that withdrawals made short is not the end, nor is
 // one that holds nothing of the round that was asked for.
 func TestExportShortPage(t *testing.T) {
+	waits(t)
 	docs := testDocuments(t)
 	second := docs.Rounds[0]
 	second.ID, second.Units = "r-second", []string{"u4"}
@@ -200,6 +203,7 @@ func TestExportShortPage(t *testing.T) {
 
 // Two people read the documents and change them: the second is told.
 func TestPutDocumentsIfMatch(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	token := e.tokens[store.RightStaff]
 	etag := e.do(call{path: "/api/v1/documents", token: token}).header.Get("ETag")

@@ -64,6 +64,7 @@ func (r *reader) send(c call) answer {
 // with the root secret beside it, cannot withdraw one of them: not by codes that stand
 // there or follow from what does, and not by sending answers again.
 func TestReadersEraseNothing(t *testing.T) {
+	waits(t)
 	docs := testDocuments(t)
 	docs.Rounds[0].Doors = survey.DoorsBoth
 	e := startTablets(t, options{docs: &docs})

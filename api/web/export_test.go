@@ -27,6 +27,7 @@ func exportedRows(t *testing.T, e *env, round string, n int) string {
 
 // TestExportCSV: the rows of a round as a stream; one that breaks looks like one.
 func TestExportCSV(t *testing.T) {
+	waits(t)
 	e := start(t, options{failing: true})
 	e.fill(3)
 	path, token := "/api/v1/rounds/"+testRound+"/responses.csv", e.tokens[store.RightExport]

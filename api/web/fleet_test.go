@@ -148,6 +148,7 @@ func rows(body string) (byName map[string]string, names []string) {
 
 // TestFleetList: every tablet with what is the matter, worst first.
 func TestFleetList(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	s, ids := e.staff(), e.fleet()
 	a := s.get("/fleet")
@@ -200,6 +201,7 @@ func TestFleetList(t *testing.T) {
 // TestFleetFilter: by state, by text, by both; each link of the summary leads to as many
 // tablets as it counts.
 func TestFleetFilter(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	s := e.staff()
 	ids := e.fleet()
@@ -242,6 +244,7 @@ func TestFleetFilter(t *testing.T) {
 // TestFleetRefresh: the list loads itself again with what narrows it, pages with forms
 // never do, and it can be stopped.
 func TestFleetRefresh(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	s, id := e.staff(), e.tablet("Một", "Q1", func(*kiosk.Device, *kiosk.Contact) {})
 	refresh := regexp.MustCompile(`<meta http-equiv="refresh" content="([^"]*)">`)
@@ -265,6 +268,7 @@ func TestFleetRefresh(t *testing.T) {
 
 // TestFleetEmpty: without tablets the page says how to begin.
 func TestFleetEmpty(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	a := e.staff().get("/fleet")
 	if a.status != http.StatusOK || !strings.Contains(a.body, "Chưa có máy tính bảng nào") || strings.Contains(a.body, "<table") {
@@ -275,6 +279,7 @@ func TestFleetEmpty(t *testing.T) {
 // TestFleetAdd: a tablet is added, once for a form that is sent twice, and its pairing
 // code stands in the answer alone.
 func TestFleetAdd(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	s := e.staff()
 	form := s.get("/fleet/new")
@@ -376,6 +381,7 @@ func (e *env) pairingCode(a answer, address string) string {
 
 // TestFleetChange: what staff can do with a tablet, and what a form with a mistake says.
 func TestFleetChange(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	s := e.staff()
 	id := e.tablet("Một", "Q1", func(d *kiosk.Device, c *kiosk.Contact) { c.Queue = 41 })
@@ -479,6 +485,7 @@ func TestFleetChange(t *testing.T) {
 
 // TestFleetWriteOff: what is written off is what the question told of.
 func TestFleetWriteOff(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	s := e.staff()
 	lost := func(_ *kiosk.Device, c *kiosk.Contact) {
@@ -550,6 +557,7 @@ func TestFleetWriteOff(t *testing.T) {
 // TestFleetTablet: the tablet's own page says what is the matter, what it means, and
 // what to do.
 func TestFleetTablet(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	s, ids := e.staff(), e.fleet()
 	for state, says := range map[string][]string{
@@ -587,6 +595,7 @@ func TestFleetTablet(t *testing.T) {
 // TestFleetRounds: staff are told of a tablet for which its desk has no round, and of the
 // round that only QR codes lead to.
 func TestFleetRounds(t *testing.T) {
+	waits(t)
 	const qr, tablets = survey.ChannelQR, survey.ChannelKiosk
 	type rounds = []survey.Round // the open one of u1, the closed one of u2, the one of u3 that comes in 38 days
 	another := func(list rounds, id string, first survey.Date, channel survey.Channel) rounds {
@@ -729,6 +738,7 @@ func (e *env) quarantined(device string, readable bool, reason string) {
 // TestFleetQuarantine: the list says how many there are, the page why, and the button
 // tries them again.
 func TestFleetQuarantine(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	s := e.staff()
 	if a := s.get("/fleet"); strings.Contains(a.body, "/fleet/quarantine") {
@@ -791,6 +801,7 @@ func TestFleetStoreAway(t *testing.T) {
 // TestFleetIsForStaff: those who may look after tablets are led there, others see no
 // way to it.
 func TestFleetIsForStaff(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	link := `href="/fleet?lang=vi"`
 	for right, want := range map[store.Right]string{store.RightStaff: "/fleet", store.RightFull: "/reports", store.RightReport: "/reports", store.RightExport: "/reports"} {

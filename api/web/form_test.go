@@ -35,6 +35,7 @@ func receiptOn(t testing.TB, a answer) string {
 
 // TestFormPage: what must be on the form, and what must not.
 func TestFormPage(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	vi, en := e.do(call{path: "/s/" + testDesk}), e.do(call{path: "/s/q1", header: map[string]string{"Accept-Language": "en-GB,en;q=0.9,vi;q=0.8"}})
 	if vi.status != http.StatusOK || en.status != http.StatusOK {
@@ -75,6 +76,7 @@ func TestFormPage(t *testing.T) {
 // TestFormStored: the form stores what was ticked, once, and gives a receipt
 // that withdraws it.
 func TestFormStored(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	v := formValues(e, testDesk)
 	v.Set("a.c02", "na")
@@ -137,6 +139,7 @@ func TestFormStored(t *testing.T) {
 // TestFormLanguage: whoever reads the page in a language that the instrument
 // does not have can send the form all the same.
 func TestFormLanguage(t *testing.T) {
+	waits(t)
 	docs := testDocuments(t)
 	docs.Instruments[0].Languages = []string{"vi"}
 	e := start(t, options{docs: &docs})
@@ -168,6 +171,7 @@ func idOn(t testing.TB, a answer) string {
 
 // TestWithdrawTellsNothing: whoever guesses codes gets one and the same answer.
 func TestWithdrawTellsNothing(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	receipt := receiptOn(t, e.postForm(formValues(e, testDesk), ""))
 	if err := e.store.Withdraw(context.Background(), receipt); err != nil {
@@ -191,6 +195,7 @@ func TestWithdrawTellsNothing(t *testing.T) {
 
 // TestNoForm: pages that stand where a form would.
 func TestNoForm(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	for desk, c := range map[string]struct {
 		status int
@@ -210,6 +215,7 @@ func TestNoForm(t *testing.T) {
 
 // TestCodeEntry: a code is found however it is typed.
 func TestCodeEntry(t *testing.T) {
+	waits(t)
 	generated := survey.DeskCode("test")
 	docs := testDocuments(t)
 	const chosen = "SNV-001" // reads like a generated code
@@ -238,6 +244,7 @@ func TestCodeEntry(t *testing.T) {
 // TestScriptInjection tries to get script into a page through everything that a
 // page repeats.
 func TestScriptInjection(t *testing.T) {
+	waits(t)
 	docs := testDocuments(t)
 	evil := `"><script>alert(1)</script><img src=x onerror=alert(2)>`
 	text := survey.Text{"vi": evil, "en": evil}

@@ -258,6 +258,7 @@ func TestFraming(t *testing.T) {
 
 // TestFramingUnusual: what is right is answered, however odd, and the connection stays.
 func TestFramingUnusual(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	const last = "GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 	for door, dial := range doors(t, e) {

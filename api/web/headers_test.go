@@ -12,6 +12,7 @@ import (
 
 // TestHeaders: every answer carries the security headers, errors included.
 func TestHeaders(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	calls := []call{{path: "/nowhere"}, {method: "DELETE", path: "/s"}, {method: "POST", path: "/api/v1/responses", body: "{", contentType: typeJSON}, {path: "/s/NOPE"}, {method: "BREW", path: "/s/" + testDesk}, {method: "BREW", path: "/api/v1/responses"}, {method: "HEAD", path: "/s/" + testDesk},
 		{method: "POST", path: "/api/v1/responses", body: strings.Repeat("x", smallBody+1), contentType: typeJSON}}
@@ -58,6 +59,7 @@ func TestHeaders(t *testing.T) {
 
 // TestNotFound: 404 and 405 as a page for people, as JSON for programs.
 func TestNotFound(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	for _, c := range []struct {
 		call
@@ -126,6 +128,7 @@ func TestLog(t *testing.T) {
 
 // TestStatic: files are kept for ever under addresses that change with them.
 func TestStatic(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	for name, path := range e.server.assets.addresses {
 		a := e.do(call{path: path})

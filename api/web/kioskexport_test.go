@@ -85,6 +85,7 @@ func receiptsOn(t testing.TB, a answer) (receipts []syncReceipt, name string) {
 // TestUpload: a file that is handed in on the page, twice, is stored once; the page says
 // what became of it each time, and has the receipts that empty the tablet's queue.
 func TestUpload(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	s, f := e.env.staff(), e.paired(testDesk)
 	if a := s.get("/fleet"); !strings.Contains(a.body, `href="/fleet/upload?lang=vi"`) {
@@ -145,6 +146,7 @@ func TestUpload(t *testing.T) {
 // TestUploadWrong: what cannot be taken is said in words, in both languages, and leaves
 // nothing behind.
 func TestUploadWrong(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	s, f := e.env.staff(), e.paired(testDesk)
 	f.give(nil)
@@ -199,6 +201,7 @@ func TestUploadWrong(t *testing.T) {
 // TestUploadStoreAway: what the store could not take is told, and the same file brings
 // it in later.
 func TestUploadStoreAway(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{failing: true})
 	s, f := e.env.staff(), e.paired(testDesk)
 	for range 4 {
@@ -249,6 +252,7 @@ func TestPlainName(t *testing.T) {
 // TestUploadSize: who is signed in with the right may hand in what a tablet exports,
 // nobody else, and nobody more than that.
 func TestUploadSize(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	s, f := e.env.staff(), e.paired(testDesk)
 	const n = kiosk.MaxItems + 1

@@ -57,6 +57,7 @@ func mangledEnv(t *testing.T) (e *env, code string) {
 // them lead to it, with language, shared screen and slip; an answer that is posted to one
 // is taken.
 func TestMangledAddresses(t *testing.T) {
+	waits(t)
 	e, code := mangledEnv(t)
 	slip, err := survey.NewSlip([]byte("key"), testRound, code, rand.Reader)
 	if err != nil {
@@ -150,6 +151,7 @@ func TestMangledAddresses(t *testing.T) {
 // TestMangledElsewhere: the same codes lead to sheets and pictures, and where nothing fits
 // the page for typing a code has what came.
 func TestMangledElsewhere(t *testing.T) {
+	waits(t)
 	e, code := mangledEnv(t)
 	for _, target := range []string{"/qr/" + code + ".", "/QR/" + strings.ToLower(code) + ".PNG", "/qr/" + code + ".png)", "/qr//" + code + ".svg", "/qr/" + strings.Replace(code, "AA", "%C3%82", 1), "/qr/" + code + "%E2%80%8B.svg"} {
 		if status, _, _ := e.rawAnswer("GET", target, ""); status != http.StatusOK {
@@ -193,6 +195,7 @@ func TestMangledBelowAPath(t *testing.T) {
 // TestReceiptPasted: a receipt withdraws its answer with text around it; two in one text
 // withdraw nothing.
 func TestReceiptPasted(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	post := func(text string) answer {
 		return e.do(call{method: "POST", path: "/r", contentType: typeForm, body: url.Values{"code": {text}}.Encode()})

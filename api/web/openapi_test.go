@@ -120,6 +120,7 @@ func TestOpenAPICodes(t *testing.T) {
 
 // TestOpenAPIResponses validates real requests and answers.
 func TestOpenAPIResponses(t *testing.T) {
+	waits(t)
 	doc := document(t)
 	e := demonstration(t, 400)
 	full, imports, staff := e.tokens[store.RightFull], e.tokens[store.RightImport], e.tokens[store.RightStaff]

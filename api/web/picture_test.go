@@ -17,6 +17,7 @@ import (
 
 // Who has the right to published figures sees those, and nothing that is live.
 func TestPicture(t *testing.T) {
+	waits(t)
 	e := demonstration(t, 3000)
 	token := e.tokens[store.RightReport]
 	var p stats.Picture

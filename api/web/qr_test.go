@@ -74,6 +74,7 @@ func drawSVG(t testing.TB, svg string) image.Image {
 // TestQR: both pictures lead to the desk's form at the public address, whatever
 // host a request names.
 func TestQR(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	want := publicURL + "/s/" + testDesk
 	for _, host := range []string{"", otherHost} {
@@ -108,6 +109,7 @@ func TestQR(t *testing.T) {
 
 // TestQRDottedCode: a code that an office chose may hold a dot.
 func TestQRDottedCode(t *testing.T) {
+	waits(t)
 	docs := testDocuments(t)
 	docs.Desks[0].ID = "A.B-1"
 	e := start(t, options{docs: &docs})

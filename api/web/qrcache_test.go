@@ -17,6 +17,7 @@ import (
 // TestQRMadeOnce: a picture is made once, however many ask for it at once or later, and a
 // browser that has it is told so. Desks and sizes have pictures of their own.
 func TestQRMadeOnce(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	var asking sync.WaitGroup
 	bodies := make([]string, 16)

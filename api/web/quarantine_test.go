@@ -56,6 +56,7 @@ func TestQuarantineNotOfWithdrawn(t *testing.T) {
 // TestQuarantineWithdrawn: its giver withdraws an answer in quarantine as any other,
 // and it never comes back.
 func TestQuarantineWithdrawn(t *testing.T) {
+	waits(t)
 	for what, edit := range map[string]func(map[string]any){
 		"of a round without the unit": func(map[string]any) {},
 		"without an id":               func(m map[string]any) { m["id"] = "x" },
@@ -86,6 +87,7 @@ func TestQuarantineWithdrawn(t *testing.T) {
 // TestQuarantineWithdrawnID: who withdraws an answer under the id of another one does
 // not touch that one.
 func TestQuarantineWithdrawnID(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	f := e.paired(testDesk)
 	f.give(nil)
@@ -106,6 +108,7 @@ func TestQuarantineWithdrawnID(t *testing.T) {
 
 // TestQuarantineKeepsUnsure: an answer whose time nobody proves says so in quarantine, and after it was taken from there.
 func TestQuarantineKeepsUnsure(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	e.mend(newDesk)
 	f := e.paired("NEW")
@@ -127,6 +130,7 @@ func TestQuarantineKeepsUnsure(t *testing.T) {
 // TestQuarantineTakenStays: an answer that was taken from the quarantine is stored when
 // it comes again, whatever the documents say by then.
 func TestQuarantineTakenStays(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	e.mend(newDesk)
 	f := e.paired("NEW")
@@ -150,6 +154,7 @@ func TestQuarantineTakenStays(t *testing.T) {
 // TestQuarantineLeft: an answer that came into quarantine by a file, since nothing
 // proves its time, leaves it when it comes over the network, which does.
 func TestQuarantineLeft(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	f := e.paired(testDesk)
 	f.slow = -30 * 24 * time.Hour // it thinks that the round is over
@@ -202,6 +207,7 @@ func TestQuarantineLeft(t *testing.T) {
 // TestQuarantineDiscard: what staff discard is gone for good, though it was received; the
 // log says who did it, and nobody else can.
 func TestQuarantineDiscard(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	e.mend(newDesk)
 	f := e.paired("NEW")
@@ -244,6 +250,7 @@ func TestQuarantineDiscard(t *testing.T) {
 
 // TestFleetDiscard: the page asks first, and discards what it asked for and no more.
 func TestFleetDiscard(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	s := e.staff()
 	id := e.tablet("Một", "Q1", func(*kiosk.Device, *kiosk.Contact) {})
@@ -285,6 +292,7 @@ func TestFleetDiscard(t *testing.T) {
 // TestQuarantineBound: a tablet does not fill the quarantine without end, its good
 // answers are taken all the same, and others are not kept out.
 func TestQuarantineBound(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	f, other := e.paired(testDesk), e.paired("Q2")
 	wrong := func(f *fakeTablet) int64 { return f.give(func(m map[string]any) { m["desk"] = "NOPE" }) }
@@ -320,6 +328,7 @@ func TestQuarantineBound(t *testing.T) {
 // TestTabletScattered: numbers that no tablet scatters so are refused before anything of
 // their batch is stored.
 func TestTabletScattered(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	f := e.paired(testDesk)
 	f.give(nil)
@@ -343,6 +352,7 @@ func TestTabletScattered(t *testing.T) {
 // TestBundleKept: a survey is made again when it changes, and not whenever somebody signs
 // in or out.
 func TestBundleKept(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	f := e.paired(testDesk)
 	made := func() *byte {

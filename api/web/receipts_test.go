@@ -85,6 +85,7 @@ func (e *env) limited(v url.Values) answer {
 // TestFormReceiptWithoutStamp: a form that lost its stamp, or has that of another, gets a
 // receipt that is shown once: anybody could send the same again.
 func TestFormReceiptWithoutStamp(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	for name, stamp := range map[string]string{"none": "", "none of ours": strings.Repeat("A", 75), "another form's": formValues(e, testDesk).Get("stamp")} {
 		v := formValues(e, testDesk)
@@ -102,6 +103,7 @@ func TestFormReceiptWithoutStamp(t *testing.T) {
 
 // TestFormTwiceAtOnce: two taps that race show the same receipt, and one answer is stored.
 func TestFormTwiceAtOnce(t *testing.T) {
+	waits(t)
 	e := start(t, options{failing: true})
 	v := formValues(e, testDesk)
 	gate := make(chan struct{})
@@ -128,6 +130,7 @@ func TestFormTwiceAtOnce(t *testing.T) {
 // TestOwnReceipt: a program hands in the hash of its own code. The first that was stored
 // with an answer stays, and none is told to anybody.
 func TestOwnReceipt(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	code, hash := ownCode(t)
 	theirs, other := ownCode(t)

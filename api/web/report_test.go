@@ -17,6 +17,7 @@ import (
 // TestReportIncludesAcknowledged: a report asked for after an answer was
 // acknowledged has it, and the page shows the same numbers.
 func TestReportIncludesAcknowledged(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	cookie := e.signedIn(e.tokens["full"])
 	for n := 1; n <= 3; n++ {
@@ -50,6 +51,7 @@ func TestReportIncludesAcknowledged(t *testing.T) {
 // TestReportFlags: report and page count by flag, have and leave out
 // flagged answers, and the export has the flags that are stored.
 func TestReportFlags(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	cookie := e.signedIn(e.tokens["full"])
 	fast := 0
@@ -159,6 +161,7 @@ func TestFigures(t *testing.T) {
 // TestHeadline: the unweighted value stands for the report only where it has no
 // weights at all; one that the weights leave out has no value, and says why.
 func TestHeadline(t *testing.T) {
+	waits(t)
 	n := func(v float64) *float64 { return &v }
 	report := &stats.Report{Level: 95, Total: stats.Group{Unweighted: stats.Figure{Value: n(77.77), Low: n(70), High: n(80)}}}
 	e := start(t, options{reports: &fakeReports{report: report}})
@@ -189,6 +192,7 @@ func TestHeadline(t *testing.T) {
 
 // TestCellsOnThePage: the page lists a cell with more answers than results though it is weighted, and one that is not.
 func TestCellsOnThePage(t *testing.T) {
+	waits(t)
 	weight := 0.5
 	report := &stats.Report{Level: 95, Weighting: stats.Weighting{Kind: "post_stratified", Cells: []stats.CellFigures{
 		{Unit: "u1", Returned: 7001, Answers: 41, Weight: &weight},
@@ -229,6 +233,7 @@ func TestBar(t *testing.T) {
 // TestRankRangeOnThePage: a rank never stands without its range, nor without the
 // sentence that says what it is; without ranks there is neither.
 func TestRankRangeOnThePage(t *testing.T) {
+	waits(t)
 	rank := 3
 	with := stats.Group{ID: "u1", Rank: &rank, RankRange: &stats.RankRange{Low: 1, High: 1207, Of: 1300, NotDistinguishable: 1206}}
 	report := &stats.Report{Level: 95, By: "unit", Groups: []stats.Group{with, {ID: "u2"}}}

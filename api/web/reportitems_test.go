@@ -12,6 +12,7 @@ import (
 // TestItemsPage: the page of the demonstration explains itself in both languages,
 // keeps the filters, and breaks none of its policy.
 func TestItemsPage(t *testing.T) {
+	waits(t)
 	e := demonstration(t, 2500)
 	cookie := e.signedIn(e.tokens["full"])
 	report := e.do(call{path: "/reports/demo?lang=vi&by=unit&field=dat-dai", cookie: cookie}).body

@@ -74,6 +74,7 @@ func TestContentEncoding(t *testing.T) {
 
 // TestForgedFields: whatever a body says about its origin changes nothing.
 func TestForgedFields(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	forged := func(m map[string]any) {
 		m["channel"], m["door"], m["flags"], m["received"] = "kiosk", "slip", []string{"straight_line"}, "2020-01-01T00"
@@ -121,6 +122,7 @@ func TestForgedFields(t *testing.T) {
 
 // TestImport: a token that may import says when and by which channel.
 func TestImport(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	token := e.tokens[store.RightImport]
 	item := func(answered, channel string) string {
@@ -175,6 +177,7 @@ func TestImport(t *testing.T) {
 // and comment is its sender's: nothing points into a buffer that Fiber used
 // again.
 func TestEachTheirOwn(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	const clients, each = 64, 6
 	type sent struct{ comment, field, filing, answers string }
@@ -240,6 +243,7 @@ func TestEachTheirOwn(t *testing.T) {
 // TestStoreAway: a store that cannot take answers acknowledges none, says when
 // to come back, and the service lives on.
 func TestStoreAway(t *testing.T) {
+	waits(t)
 	e := start(t, options{failing: true})
 	body, form := submission(t, nil), formValues(e, testDesk)
 	form.Set("comment", "vẫn còn đây")
@@ -298,6 +302,7 @@ func TestStoreAway(t *testing.T) {
 
 // TestUnknownError: what nobody foresaw is internal outside and whole in the log.
 func TestUnknownError(t *testing.T) {
+	waits(t)
 	e := start(t, options{failing: true})
 	e.engine.fail(fmt.Errorf("secret detail of the engine"))
 	a := e.post(submission(t, nil), "")
@@ -312,6 +317,7 @@ func TestUnknownError(t *testing.T) {
 
 // TestPanic: a handler that panics costs one request, not the service.
 func TestPanic(t *testing.T) {
+	waits(t)
 	e := start(t, options{reports: panicking{}})
 	a := e.do(call{path: "/api/v1/rounds/" + testRound + "/report", token: e.tokens[store.RightFull]})
 	if a.status != http.StatusInternalServerError || a.errorOf(t).Code != codeInternal || strings.Contains(a.body, "boom") {

@@ -30,6 +30,7 @@ func address(s *Server, rt route) string {
 // TestRights calls every route of the table without a token, with a wrong one
 // and with one of each right.
 func TestRights(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	wrong := "sipas_" + strings.Repeat("a", 32)
 	for _, rt := range e.server.routes {
@@ -80,6 +81,7 @@ func TestRights(t *testing.T) {
 
 // TestRightMissing: who is refused reads which right is needed, and which there is.
 func TestRightMissing(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	for _, c := range []struct {
 		method, path string
@@ -137,6 +139,7 @@ func TestTable(t *testing.T) {
 
 // TestFormOnly: with the form alone nothing else is there.
 func TestFormOnly(t *testing.T) {
+	waits(t)
 	e := start(t, options{config: func(c *Config) { c.FormOnly = true }})
 	all := (&Server{}).table()
 	for i := range all {
@@ -181,6 +184,7 @@ func TestRevoked(t *testing.T) {
 
 // TestSignIn: the ways in, the ways round them, and the way out.
 func TestSignIn(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	token := e.tokens[store.RightFull]
 	if u := e.server.SignInURL("sipas_unknown", "/reports", time.Hour); u != "" {

@@ -47,6 +47,7 @@ func onlyRound(t testing.TB, change func(*survey.Round)) *survey.Documents {
 // TestTabletsInASlipRound: answers of a tablet to a round that takes slips alone are put
 // aside with the reason, whichever way they come, and stay there while the round is so.
 func TestTabletsInASlipRound(t *testing.T) {
+	waits(t)
 	docs := testDocuments(t)
 	slip := docs.Rounds[0]
 	slip.ID, slip.Doors, slip.PrimaryChannel = "r-slip", survey.DoorsSlip, survey.ChannelQR
@@ -96,6 +97,7 @@ func TestTabletRoundOfBefore(t *testing.T) {
 // TestOpenedRound: what decides who may answer, and what counts, is fixed once a round has
 // opened; the service names round and field, and no way around leads there.
 func TestOpenedRound(t *testing.T) {
+	waits(t)
 	docs := testDocuments(t)
 	docs.Populations = nil
 	e := startTablets(t, options{docs: &docs})
@@ -167,6 +169,7 @@ func TestOpenedRound(t *testing.T) {
 // TestRoundsSideBySide: a round of tablets runs beside one of QR codes, as the README makes
 // it, and each door shows its own.
 func TestRoundsSideBySide(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{docs: onlyRound(t, func(r *survey.Round) { r.PrimaryChannel, r.Units = survey.ChannelQR, nil })})
 	if a := e.put(func(d *survey.Documents) {
 		r := d.Rounds[0]
@@ -190,6 +193,7 @@ func TestRoundsSideBySide(t *testing.T) {
 // TestOverlappingRounds: documents in which a door would have two rounds are refused, both
 // named. For a store that has such a pair: TestOverlapsOfAnOldStore in package store.
 func TestOverlappingRounds(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{docs: onlyRound(t, nil)})
 	second := func(change func(*survey.Round)) func(*survey.Documents) {
 		return func(d *survey.Documents) {
@@ -251,6 +255,7 @@ func TestOverlappingRounds(t *testing.T) {
 // TestSlipsOfTheShownRound: slips are issued where the desk shows their round, today or on
 // its first day; else the service says what it shows.
 func TestSlipsOfTheShownRound(t *testing.T) {
+	waits(t)
 	docs := testDocuments(t)
 	docs.Populations = nil
 	docs.Rounds[0].PrimaryChannel = survey.ChannelKiosk
@@ -301,6 +306,7 @@ func TestSlipsOfTheShownRound(t *testing.T) {
 // after it, dated at its beginning, also by whom the page was shown again; a new form is
 // that of the next round.
 func TestFormAtMidnight(t *testing.T) {
+	waits(t)
 	docs := onlyRound(t, nil)
 	next := docs.Rounds[0]
 	next.ID, next.First, next.Last = "r-next", "2026-12-01", "2026-12-31"
@@ -379,6 +385,7 @@ func TestFormAtMidnight(t *testing.T) {
 // TestFormOfAClosedRound: staff close a round while people answer; who began before is
 // taken for half an hour, whoever comes then gets no form.
 func TestFormOfAClosedRound(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{docs: onlyRound(t, nil)})
 	forms := []url.Values{formValues(e.env, testDesk), formValues(e.env, testDesk), formValues(e.env, testDesk)}
 	e.clock.pass(10 * time.Minute)
@@ -409,6 +416,7 @@ func TestFormOfAClosedRound(t *testing.T) {
 
 // TestSlipAtMidnight: a slip lets one answer in after the end, too, and none a second time.
 func TestSlipAtMidnight(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{docs: onlyRound(t, func(r *survey.Round) { r.Doors = survey.DoorsSlip })})
 	slips := e.issue(testDesk, 1)
 	e.clock.after.Store(int64(lastDay().Add(-time.Minute).Sub(testNow())))
@@ -432,6 +440,7 @@ func TestSlipAtMidnight(t *testing.T) {
 // TestTabletAtMidnight: a visit that was begun before the end of a round counts, by the
 // tablet's time less the seconds that it took, after its clock was repaired.
 func TestTabletAtMidnight(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{docs: onlyRound(t, nil)})
 	f := e.paired(testDesk)
 	f.slow = 5 * time.Hour

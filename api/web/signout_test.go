@@ -21,6 +21,7 @@ func (lent) Close() error { return nil }
 // TestSignOut: a session that was ended is refused by every server, also when
 // its cookie was copied; the reader's other session goes on.
 func TestSignOut(t *testing.T) {
+	waits(t)
 	e := start(t, options{failing: true})
 	other := besides(t, e)
 	ended, kept := e.signedIn(e.tokens[store.RightFull]), e.signedIn(e.tokens[store.RightFull])

@@ -43,6 +43,7 @@ func (e *env) issue(desk string, n int) []IssuedSlip {
 // TestSlipForm: the address on a slip opens a form with its code, which lets one
 // answer in; the answer has its door, and the code is in no log.
 func TestSlipForm(t *testing.T) {
+	waits(t)
 	e := slipEnv(t, survey.DoorsSlip)
 	slips := e.issue(testDesk, 3)
 	if slips[0].Address != publicURL+"/s/"+testDesk+"#"+slips[0].Code {
@@ -113,6 +114,7 @@ func TestSlipForm(t *testing.T) {
 // TestSlipsBesideTheOpenDoor: with both doors, answers are marked with theirs; what
 // was issued and came back is counted; an open round takes no notice of codes.
 func TestSlipsBesideTheOpenDoor(t *testing.T) {
+	waits(t)
 	e := slipEnv(t, survey.DoorsBoth)
 	slips := e.issue(testDesk, 4)
 	e.issue("Q2", 3)
@@ -154,6 +156,7 @@ func TestSlipsBesideTheOpenDoor(t *testing.T) {
 }
 
 func TestIssueRefused(t *testing.T) {
+	waits(t)
 	e := slipEnv(t, survey.DoorsSlip)
 	for body, want := range map[string]string{
 		`{"desk":"Q1","count":0}`: "count", `{"desk":"Q1","count":1001}`: "count", `{"desk":"NO","count":1}`: "desk", `{"desk":"C1","count":1}`: "desk",
@@ -171,6 +174,7 @@ func TestIssueRefused(t *testing.T) {
 
 // TestSlipSheet: every slip is on the sheet with its own code, drawn and written.
 func TestSlipSheet(t *testing.T) {
+	waits(t)
 	e := slipEnv(t, survey.DoorsBoth)
 	list := SlipList{Desk: testDesk, Slips: e.issue(testDesk, 5)}
 	var b bytes.Buffer

@@ -10,6 +10,7 @@ import (
 // TestSound: a question with a recording in the language of the page says where it
 // is, and players get it whole or in parts.
 func TestSound(t *testing.T) {
+	waits(t)
 	e := start(t, options{config: func(c *Config) {
 		c.Sounds = fstest.MapFS{testSound: {Data: []byte("0123456789")}, "sipas-2640@1.c02.vi.ogg": {Data: []byte("x")},
 			"sipas-2640@1.c03.vi.wav": {Data: []byte("x")}, "sipas-2640@1.c04.vi.mp3": {Data: make([]byte, maxSound+1)}, "secret.txt": {Data: []byte("x")}}

@@ -49,6 +49,7 @@ func TestSplitFormBeginsWithTheFirst(t *testing.T) {
 // TestSplitForm: a page asks the items of one module, the stored answer says which,
 // and a page that is shown again asks the same.
 func TestSplitForm(t *testing.T) {
+	waits(t)
 	docs := testDocuments(t)
 	in := &docs.Instruments[0]
 	var items []string

@@ -25,6 +25,7 @@ func stampOn(t testing.TB, body string) string {
 // that is none marks the answer, and so does the field that people do not see.
 // Nothing of it keeps an answer out.
 func TestFormFlags(t *testing.T) {
+	waits(t)
 	var late atomic.Int64
 	e := start(t, options{config: func(c *Config) { c.Now = func() time.Time { return testNow().Add(time.Duration(late.Load())) } }})
 	foreign := formValues(e, testDesk)
@@ -71,6 +72,7 @@ func TestFormFlags(t *testing.T) {
 // TestFormSpeedingAgain: a form that is shown again keeps the time of the first,
 // under another id too; and a resend is the same answer whatever it took.
 func TestFormSpeedingAgain(t *testing.T) {
+	waits(t)
 	var late atomic.Int64
 	e := start(t, options{config: func(c *Config) { c.Now = func() time.Time { return testNow().Add(time.Duration(late.Load())) } }})
 	v := formValues(e, testDesk)

@@ -404,6 +404,7 @@ func (e *tabletEnv) export(file []byte) exported {
 // TestTabletSync: a batch that comes three times is stored once and has the same
 // receipts each time; the answer is what the person said, at the hour and desk.
 func TestTabletSync(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	f := e.paired(testDesk)
 	e.clock.pass(2 * time.Hour)
@@ -448,6 +449,7 @@ func TestTabletSync(t *testing.T) {
 // TestTabletBatch: each answer of a batch has an outcome of its own, and none keeps
 // the others out.
 func TestTabletBatch(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	f := e.paired(testDesk)
 	sealed := func(text string) []byte {
@@ -518,6 +520,7 @@ func TestTabletBatch(t *testing.T) {
 
 // TestNoBatch: a body that is no batch is refused whole.
 func TestNoBatch(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	f := e.paired(testDesk)
 	f.give(nil)
@@ -552,6 +555,7 @@ func TestNoBatch(t *testing.T) {
 
 // TestTabletAccess: a sync needs the key of a tablet, which opens nothing else.
 func TestTabletAccess(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	f, stranger := e.paired(testDesk), e.newTablet()
 	f.give(nil)
@@ -600,6 +604,7 @@ func TestTabletAccess(t *testing.T) {
 // TestTabletWithdrawal: the code that a tablet made withdraws its answer, however it
 // is typed, and the answer does not come back.
 func TestTabletWithdrawal(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	f := e.paired(testDesk)
 	n, other := f.give(nil), f.give(nil)
@@ -641,6 +646,7 @@ func TestTabletWithdrawal(t *testing.T) {
 
 // TestTabletMoves: answers keep the desk at which they were given.
 func TestTabletMoves(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	f := e.paired(testDesk)
 	f.give(nil)
@@ -678,6 +684,7 @@ func TestTabletMoves(t *testing.T) {
 // TestTabletGaps: numbers that were given out, are not on the tablet and never came
 // are missing until they come.
 func TestTabletGaps(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	f := e.paired(testDesk)
 	for range 6 {
@@ -707,6 +714,7 @@ func TestTabletGaps(t *testing.T) {
 // TestTabletWiped: what was on a tablet when its storage was cleared is unaccounted
 // for, until a file brings it.
 func TestTabletWiped(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	f := e.paired(testDesk)
 	for range 5 {
@@ -736,6 +744,7 @@ func TestTabletWiped(t *testing.T) {
 
 // TestTabletCloned: two tablets with the same database give out the same numbers.
 func TestTabletCloned(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	f := e.paired(testDesk)
 	f.give(nil)
@@ -797,6 +806,7 @@ func TestTabletOldVersion(t *testing.T) {
 // TestTabletLate: a round that is over takes what was given while it ran, and counts
 // it as late; nothing that was given afterwards.
 func TestTabletLate(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	f, prompt := e.paired(testDesk), e.paired(testDesk)
 	prompt.give(nil)
@@ -823,6 +833,7 @@ func TestTabletLate(t *testing.T) {
 // TestTabletClock: an answer from a session that nobody proves is marked, and lands
 // on its day as far as the sessions around it tell.
 func TestTabletClock(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	f := e.paired(testDesk)
 	f.slow = 400 * 24 * time.Hour // it thinks that it is last year
@@ -867,6 +878,7 @@ func TestTabletClock(t *testing.T) {
 // TestTabletTurns: a batch that was held up on the way brings its answers, and says
 // nothing new of the tablet.
 func TestTabletTurns(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	f := e.paired(testDesk)
 	f.give(nil)
@@ -894,6 +906,7 @@ func TestTabletTurns(t *testing.T) {
 // TestTabletRevoked: a revoked tablet is told so, signed; its answers wait for its
 // file.
 func TestTabletRevoked(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	f := e.paired(testDesk)
 	f.give(nil)
@@ -933,6 +946,7 @@ func TestTabletRevoked(t *testing.T) {
 // TestBundle: its name is its SHA-256, and another one when what it is made of
 // changes.
 func TestBundle(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	f, other := e.paired(testDesk), e.paired("Q2")
 	names := map[string]string{}
@@ -992,6 +1006,7 @@ func TestBundle(t *testing.T) {
 // TestTabletStoreAway: a store that fails in the middle gives no receipt for what it
 // has not, and everything is there once when it is sent again.
 func TestTabletStoreAway(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{failing: true})
 	f := e.paired(testDesk)
 	for range 5 {
@@ -1050,6 +1065,7 @@ func TestTabletStoreAway(t *testing.T) {
 
 // TestTabletForgets: what a kept backup has may be forgotten, as the tablet is told.
 func TestTabletForgets(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	f := e.paired(testDesk)
 	f.give(nil)
@@ -1083,6 +1099,7 @@ func TestTabletForgets(t *testing.T) {
 // TestTabletQueue: what a tablet gathered in weeks without network is taken in
 // seconds.
 func TestTabletQueue(t *testing.T) {
+	waits(t)
 	const limit = 10 * time.Second
 	answers := ciOr(t, 15_000, 2000)
 	e := startTablets(t, options{})
@@ -1128,6 +1145,7 @@ func raceFactor() time.Duration {
 // TestTabletClockOfServer: a server whose clock is far behind takes nothing: the answers
 // would have wrong times for ever.
 func TestTabletClockOfServer(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	f := e.paired(testDesk)
 	f.give(nil)
@@ -1160,6 +1178,7 @@ func TestTabletClockOfServer(t *testing.T) {
 
 // TestQuarantineReason: what a tablet writes moves nothing about in a terminal.
 func TestQuarantineReason(t *testing.T) {
+	waits(t)
 	e := startTablets(t, options{})
 	f := e.paired(testDesk)
 	f.give(func(m map[string]any) { m["answers"] = map[string]any{"\x1b]0;x\x07\nQ\u202e": 1} })

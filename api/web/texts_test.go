@@ -107,6 +107,7 @@ func TestNegotiate(t *testing.T) {
 // TestLanguageInPart: a language that has some texts says those, and what it lacks
 // in Vietnamese: the catalogue's and the questions' own.
 func TestLanguageInPart(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	e.server.texts.byLanguage["hre"] = map[string]string{"language.name": "Hrê", "form.send": "(gửi bằng tiếng Hrê)"}
 	e.server.texts.languages = append(e.server.texts.languages, "hre")

@@ -49,6 +49,7 @@ func (a answer) issued(t *testing.T) IssuedToken {
 // While it serves, tokens are made, listed and revoked through the service; the text is
 // shown once and is in no list and no log.
 func TestTokensWhileServing(t *testing.T) {
+	waits(t)
 	e, clock, maker := tokensAt(t)
 	doc := document(t)
 	body := `{"name":"UBND xã Bình Sơn","rights":["report","report"],"expires":"90d"}`
@@ -101,6 +102,7 @@ func TestTokensWhileServing(t *testing.T) {
 // Nobody gives what he does not have, alone or among what he has, and whoever may not
 // make tokens makes none.
 func TestTokensOfOthersRights(t *testing.T) {
+	waits(t)
 	e, _, maker := tokensAt(t)
 	for i, right := range store.Rights {
 		for _, rights := range [][]store.Right{{right}, {store.RightReport, right}, {right, store.RightTokens}} {
@@ -161,6 +163,7 @@ func TestTokensOfOthersRights(t *testing.T) {
 // A token is taken until the second it expires and not in it, everywhere: by the API,
 // to sign in, in a session, in a link, and for a large body.
 func TestExpiredToken(t *testing.T) {
+	waits(t)
 	e, clock, _ := tokensAt(t)
 	rights := []store.Right{store.RightFull, store.RightImport, store.RightStaff}
 	token, _, err := e.store.IssueToken(t.Context(), store.TokenOrder{Name: "short", Rights: rights, Expires: "1d"}, clock.now())
@@ -201,6 +204,7 @@ func TestExpiredToken(t *testing.T) {
 
 // A token from before tokens expired goes on, and staff are told.
 func TestTokenWithoutExpiry(t *testing.T) {
+	waits(t)
 	e := start(t, options{failing: true})
 	warned := func() bool {
 		a := e.do(call{path: "/readyz", token: e.tokens[store.RightStaff]})

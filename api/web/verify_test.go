@@ -14,6 +14,7 @@ import (
 )
 
 func TestVerifyRoute(t *testing.T) {
+	waits(t)
 	e := demonstration(t, 400)
 	a := e.do(call{path: "/api/v1/verify", token: e.tokens[store.RightStaff]})
 	if a.status != http.StatusOK {
@@ -39,6 +40,7 @@ func (f *verifyReports) Verify(ctx context.Context) (analysis.Verification, erro
 }
 
 func TestVerifyErrors(t *testing.T) {
+	waits(t)
 	for name, test := range map[string]struct {
 		err    error
 		status int
@@ -64,6 +66,7 @@ func TestVerifyErrors(t *testing.T) {
 // A disagreement is an answer like another, with status 200: the service did
 // what it was asked.
 func TestVerifyFaults(t *testing.T) {
+	waits(t)
 	doc := document(t)
 	v := analysis.Verification{Verification: store.Verification{Faults: store.Faults{{Kind: analysis.FaultMissing, Count: 2, Examples: []string{"a", "b"}}}}}
 	e := start(t, options{reports: &verifyReports{verify: func(context.Context) (analysis.Verification, error) { return v, nil }}})

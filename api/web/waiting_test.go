@@ -12,6 +12,7 @@ import (
 // A server without a store says so on every route, to people and programs,
 // never hangs, and serves as soon as it has one.
 func TestWaiting(t *testing.T) {
+	waits(t)
 	e := start(t, options{})
 	cfg := e.server.cfg
 	cfg.Log = nil

@@ -25,6 +25,7 @@ const (
 // TestPageWeight: the heaviest forms, as bytes on the wire, and nothing on them
 // from anybody else.
 func TestPageWeight(t *testing.T) {
+	waits(t)
 	for _, set := range []string{seeds.Sipas2640, seeds.Sipas2022, seeds.Sipas1001} {
 		docs := testDocuments(t)
 		own, err := seeds.Documents(set)
