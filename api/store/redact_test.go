@@ -105,7 +105,9 @@ func FuzzRedact(f *testing.F) {
 				if got := RedactURI(uri); leaks(got) {
 					t.Errorf("%q is shown as %q", uri, got)
 				}
-				if _, err := connstring.ParseAndValidate(uri); err != nil {
+				if strings.Contains(uri, "+srv") {
+					// the driver would ask the network for it
+				} else if _, err := connstring.ParseAndValidate(uri); err != nil {
 					if got := hideSecrets(err.Error(), uri); leaks(got) {
 						t.Errorf("of %q it is said: %s", uri, got)
 					}
