@@ -21,6 +21,7 @@ func conformance(t *testing.T, open func(t *testing.T) Engine) {
 		test func(*testing.T, Engine)
 	}{
 		{"documents", testDocuments},
+		{"documents at once", testDocumentsAtOnce},
 		{"documents raced", testDocumentRace},
 		{"outcomes", testOutcomes},
 		{"outcomes within one call", testOutcomesWithinCall},
@@ -184,6 +185,39 @@ func testDocuments(t *testing.T, e Engine) {
 	}
 	if _, err := e.Put(ctx, "desks", Document{ID: "u2", Body: body}); err != nil {
 		t.Fatalf("Put of the same id in another set: %v", err)
+	}
+}
+
+// testDocumentsAtOnce: documents are put in their order, up to the first that is stale.
+func testDocumentsAtOnce(t *testing.T, e Engine) {
+	ctx := t.Context()
+	bodies := func() string {
+		docs, rev, err := e.List(ctx, "units")
+		if revs, other := e.SetRevisions(ctx); err != nil || other != nil || revs["units"] != rev {
+			t.Fatalf("List: %v, SetRevisions: %v, %v, the set is at %d", err, revs, other, rev)
+		}
+		text := ""
+		for _, d := range docs {
+			text += d.ID + string(d.Body)
+		}
+		return text
+	}
+	last, err := e.Put(ctx, "units", Document{ID: "b", Body: []byte("1")}, Document{ID: "a", Body: []byte("2")})
+	if err != nil || bodies() != "a2b1" {
+		t.Fatalf("%s, %v", bodies(), err)
+	}
+	if d, err := e.Get(ctx, "units", "a"); err != nil || d.Revision != last {
+		t.Fatalf("the last is at %d, not %d: %v", d.Revision, last, err)
+	}
+	_, err = e.Put(ctx, "units", Document{ID: "a", Revision: last, Body: []byte("3")}, Document{ID: "b", Body: []byte("4")}, Document{ID: "c", Body: []byte("5")})
+	wantErr(t, "Put of which one is stale", err, ErrStale)
+	if bodies() != "a3b1" {
+		t.Fatal(bodies())
+	}
+	_, err = e.Put(ctx, "units", Document{ID: "b", Body: []byte("6")}, Document{ID: "c", Body: []byte("7")})
+	wantErr(t, "Put of which the first is stale", err, ErrStale)
+	if bodies() != "a3b1" {
+		t.Fatal(bodies())
 	}
 }
 

@@ -239,9 +239,9 @@ func (e *cutEngine) Bury(ctx context.Context, log *Log, ids []ID) error {
 	return e.Engine.Bury(ctx, log, ids)
 }
 
-func (e *cutEngine) Put(ctx context.Context, set string, d Document) (int64, error) {
+func (e *cutEngine) Put(ctx context.Context, set string, docs ...Document) (int64, error) {
 	defer e.write()
-	return e.Engine.Put(ctx, set, d)
+	return e.Engine.Put(ctx, set, docs...)
 }
 
 func (e *cutEngine) Delete(ctx context.Context, set, id string, revision int64) error {

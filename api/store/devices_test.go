@@ -376,11 +376,11 @@ type halting struct {
 	unstored, unseen bool
 }
 
-func (e *halting) Put(ctx context.Context, set string, d Document) (int64, error) {
+func (e *halting) Put(ctx context.Context, set string, docs ...Document) (int64, error) {
 	if e.unstored && set == setDevices {
 		return 0, ErrUnavailable
 	}
-	return e.Engine.Put(ctx, set, d)
+	return e.Engine.Put(ctx, set, docs...)
 }
 
 func (e *halting) Get(ctx context.Context, set, id string) (Document, error) {

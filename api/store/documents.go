@@ -213,6 +213,7 @@ func (s *Store) changeDocuments(ctx context.Context, now time.Time, change func(
 		return result, err
 	}
 	for set := range knownSets() {
+		var docs []Document
 		for _, c := range changes[set] {
 			switch {
 			case c.unchanged:
@@ -223,9 +224,13 @@ func (s *Store) changeDocuments(ctx context.Context, now time.Time, change func(
 			default:
 				result.Changed++
 			}
-			if _, err := s.engine.Put(ctx, set, c.doc); err != nil {
-				return result, fmt.Errorf("put %s/%s: %w", set, c.doc.ID, err)
-			}
+			docs = append(docs, c.doc)
+		}
+		if len(docs) == 0 {
+			continue
+		}
+		if _, err := s.engine.Put(ctx, set, docs...); err != nil {
+			return PutResult{}, fmt.Errorf("put %s: %w", set, err)
 		}
 	}
 	return result, s.Refresh(ctx)

@@ -170,11 +170,11 @@ type failingEngine struct {
 	fails bool
 }
 
-func (e *failingEngine) Put(ctx context.Context, set string, d Document) (int64, error) {
+func (e *failingEngine) Put(ctx context.Context, set string, docs ...Document) (int64, error) {
 	if e.fails && set == setPopulations {
 		return 0, ErrUnavailable
 	}
-	return e.Engine.Put(ctx, set, d)
+	return e.Engine.Put(ctx, set, docs...)
 }
 
 func (e *failingEngine) Append(ctx context.Context, log *Log, entries []Entry) ([]Outcome, error) {

@@ -49,19 +49,23 @@ func (f *File) List(ctx context.Context, set string) (docs []Document, setRevisi
 	return docs, setRevision, err
 }
 
-// Put implements Engine.
-func (f *File) Put(ctx context.Context, set string, d Document) (int64, error) {
-	return f.change(ctx, set, d.ID, func(b *bbolt.Bucket, stored, next int64) error {
-		if stored != d.Revision {
-			return fmt.Errorf("%w: %s %q is at revision %d, not %d", ErrStale, set, d.ID, stored, d.Revision)
-		}
-		return b.Put([]byte(d.ID), append(putInt(next), d.Body...))
-	})
+// Put implements Engine. All documents are written in one transaction.
+func (f *File) Put(ctx context.Context, set string, docs ...Document) (int64, error) {
+	changes := make([]fileChange, len(docs))
+	for i, d := range docs {
+		changes[i] = fileChange{d.ID, func(b *bbolt.Bucket, stored, next int64) error {
+			if stored != d.Revision {
+				return fmt.Errorf("%w: %s %q is at revision %d, not %d", ErrStale, set, d.ID, stored, d.Revision)
+			}
+			return b.Put([]byte(d.ID), append(putInt(next), d.Body...))
+		}}
+	}
+	return f.change(ctx, set, changes...)
 }
 
 // Delete implements Engine.
 func (f *File) Delete(ctx context.Context, set, id string, revision int64) error {
-	_, err := f.change(ctx, set, id, func(b *bbolt.Bucket, stored, _ int64) error {
+	_, err := f.change(ctx, set, fileChange{id, func(b *bbolt.Bucket, stored, _ int64) error {
 		if stored == 0 {
 			return ErrNotFound
 		}
@@ -69,42 +73,62 @@ func (f *File) Delete(ctx context.Context, set, id string, revision int64) error
 			return fmt.Errorf("%w: %s %q is at revision %d, not %d", ErrStale, set, id, stored, revision)
 		}
 		return b.Delete([]byte(id))
-	})
+	}})
 	return err
 }
 
-// change runs fn in a write transaction with the stored revision of the document (0: none) and the next of its set. A
+// fileChange changes one document, or refuses to; make knows its stored revision (0: none) and the next of its set.
+type fileChange struct {
+	id   string
+	make func(b *bbolt.Bucket, stored, next int64) error
+}
+
+// change makes changes in one write transaction, up to the first that refuses. A
 // document takes the revision of its set, so that none comes back when a document is deleted and made again.
-func (f *File) change(ctx context.Context, set, id string, fn func(b *bbolt.Bucket, stored, next int64) error) (int64, error) {
+func (f *File) change(ctx context.Context, set string, changes ...fileChange) (int64, error) {
 	if err := f.check(ctx); err != nil {
 		return 0, err
 	}
-	if set == "" || id == "" {
-		return 0, fmt.Errorf("store: a document needs a set and an id")
+	for _, c := range changes {
+		if set == "" || c.id == "" {
+			return 0, fmt.Errorf("store: a document needs a set and an id")
+		}
 	}
 	f.setsMu.Lock()
 	defer f.setsMu.Unlock()
-	var next int64
+	var last int64
 	var refused error
 	err := f.db.Update(func(tx *bbolt.Tx) error {
-		next = readInt(tx.Bucket(bucketSets).Get([]byte(set))) + 1
+		last = readInt(tx.Bucket(bucketSets).Get([]byte(set)))
 		b, err := tx.Bucket(bucketDocuments).CreateBucketIfNotExists([]byte(set))
 		if err != nil {
 			return err
 		}
-		if refused = fn(b, readInt(b.Get([]byte(id))), next); refused != nil {
+		made := 0
+		for _, c := range changes {
+			if refused = c.make(b, readInt(b.Get([]byte(c.id))), last+1); refused != nil {
+				break
+			}
+			made, last = made+1, last+1
+		}
+		if made == 0 {
 			return refused
 		}
-		return tx.Bucket(bucketSets).Put([]byte(set), putInt(next))
+		return tx.Bucket(bucketSets).Put([]byte(set), putInt(last))
 	})
-	if err := closedError(err); err != nil {
-		if refused != nil || err == ErrClosed {
+	if err = closedError(err); err != nil && err != refused {
+		if err == ErrClosed {
 			return 0, err
 		}
 		return 0, unavailable(err)
 	}
-	f.sets[set] = next
-	return next, nil
+	if err == nil {
+		f.sets[set] = last
+	}
+	if refused != nil {
+		return 0, refused
+	}
+	return last, nil
 }
 
 // SetRevisions implements Engine, from memory.

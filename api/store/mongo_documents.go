@@ -225,11 +225,16 @@ func (c *mongoChange) replacement(revision int64) bson.D {
 }
 
 // Put implements Engine.
-func (m *Mongo) Put(ctx context.Context, set string, d Document) (int64, error) {
-	if d.Body == nil {
-		d.Body = []byte("null")
+func (m *Mongo) Put(ctx context.Context, set string, docs ...Document) (revision int64, err error) {
+	for _, d := range docs {
+		if d.Body == nil {
+			d.Body = []byte("null")
+		}
+		if revision, err = m.change(ctx, set, &mongoChange{id: d.ID, read: d.Revision, body: d.Body}); err != nil {
+			return 0, err
+		}
 	}
-	return m.change(ctx, set, &mongoChange{id: d.ID, read: d.Revision, body: d.Body})
+	return revision, nil
 }
 
 // Delete implements Engine.

@@ -160,9 +160,9 @@ func (c *cancelling) write() {
 	}
 }
 
-func (c *cancelling) Put(ctx context.Context, set string, d Document) (int64, error) {
+func (c *cancelling) Put(ctx context.Context, set string, docs ...Document) (int64, error) {
 	c.write()
-	return c.Engine.Put(ctx, set, d)
+	return c.Engine.Put(ctx, set, docs...)
 }
 
 func (c *cancelling) Append(ctx context.Context, log *Log, entries []Entry) ([]Outcome, error) {

@@ -504,11 +504,11 @@ func (f *failing) Append(ctx context.Context, log *store.Log, entries []store.En
 	return f.Engine.Append(ctx, log, entries)
 }
 
-func (f *failing) Put(ctx context.Context, set string, d store.Document) (int64, error) {
+func (f *failing) Put(ctx context.Context, set string, docs ...store.Document) (int64, error) {
 	if _, err := f.state(); err != nil {
 		return 0, err
 	}
-	return f.Engine.Put(ctx, set, d)
+	return f.Engine.Put(ctx, set, docs...)
 }
 
 func (f *failing) Ping(ctx context.Context) error {
