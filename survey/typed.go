@@ -327,6 +327,32 @@ func (c *Catalogue) FindDesk(typed string) *Desk {
 	return meant.only()
 }
 
+// FindUnit finds the unit whose id somebody typed, or whose address; nil where a desk has
+// that very code.
+func (c *Catalogue) FindUnit(typed string) *Unit {
+	s := squeeze(strings.TrimSpace(Clean(typed)))
+	for _, path := range []string{"/S/", "/QR/"} {
+		if _, rest, ok := strings.Cut(s, path); ok {
+			s = rest
+		}
+	}
+	s = strings.TrimFunc(firstPart(s), notInCode)
+	if s == "" || c.Desks[s] != nil {
+		return nil
+	}
+	var found *Unit
+	for id, u := range c.Units {
+		if !strings.EqualFold(id, s) {
+			continue
+		}
+		if found != nil {
+			return nil // ids that differ in capitals alone
+		}
+		found = u
+	}
+	return found
+}
+
 // exactly finds codes that stand in s as they are, but for what a sentence puts behind
 // them: "S01." is one of S01, and of S01. where an office chose that.
 func (c *Catalogue) exactly(s string, meant *finding) {

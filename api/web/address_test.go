@@ -199,6 +199,9 @@ func TestPathPages(t *testing.T) {
 				_, value, _ = strings.Cut(value, ";url=")
 			}
 			if !strings.HasPrefix(value, "/") || name == "value" {
+				if value == testReplyURL { // of somebody else
+					continue
+				}
 				if slices.Contains([]string{"href", "action", "src", "data-sound"}, name) && !strings.HasPrefix(value, "#") {
 					t.Errorf("%s: %s=%q is no path", at, name, value)
 				}

@@ -119,6 +119,9 @@ type typed struct {
 
 // showForm is where a QR code leads: the form of the desk's round.
 func (s *Server) showForm(r *request) error {
+	if unit := s.pathUnit(r); unit != nil {
+		return s.unitPage(r, unit)
+	}
 	desk, err := s.pathDesk(r)
 	if err != nil {
 		return err
@@ -535,59 +538,3 @@ func (s *Server) formPage(r *request, f *form) *page {
 // shared reports whether a form stands on a screen that others use next, as a
 // link with ?shared=1 says: nothing may stay there.
 func shared(r *request) bool { return r.Query("shared") == "1" }
-
-// sharedReceipt is for how many seconds a shared screen shows a receipt.
-const sharedReceipt = 30
-
-// thanks is the data of page/thanks.html.
-type thanks struct {
-	// Receipt is "" for an answer that was stored before, from elsewhere.
-	Receipt         string
-	Unit            survey.Text
-	Hotline, Leader string
-	// Seconds until the page goes away, 0 never.
-	Seconds int
-}
-
-// thanks ends a visit: the receipt, and whom to turn to. Sending the same form
-// again shows the same page.
-func (s *Server) thanks(r *request, desk *survey.Desk, receipt string) error {
-	d := thanks{Receipt: receipt, Unit: s.unitName(desk.Unit)}
-	if u := s.store.View().Units[desk.Unit]; u != nil {
-		d.Hotline, d.Leader = u.Hotline, u.Leader
-	}
-	p := s.newPage(r, s.texts.say(r.language(), "thanks.title"), &d)
-	if shared(r) {
-		p.Refresh, p.RefreshTo = sharedReceipt, s.href("/s/"+desk.ID)+"?lang="+p.Lang+"&shared=1"
-		d.Seconds = sharedReceipt
-	}
-	return s.render(r, fiber.StatusOK, "thanks", p)
-}
-
-// enterCode takes a short code that was typed instead of scanned.
-func (s *Server) enterCode(r *request) error {
-	typed := r.Query("code")
-	if desk := s.store.View().FindDesk(typed); desk != nil {
-		s.seeOther(r, s.formPath(r, desk, typed))
-		return nil
-	}
-	d := codeEntry{Code: shownCode(typed)}
-	status := fiber.StatusOK
-	if typed != "" {
-		d.Problem, d.Unknown = survey.Message(survey.CodeDeskUnknown, r.language()), survey.CodeDeskUnknown
-		status = statuses[survey.CodeDeskUnknown]
-	}
-	return s.render(r, status, "code", s.newPage(r, s.texts.say(r.language(), "code.title"), &d))
-}
-
-// codeEntry is the data of page/code.html.
-type codeEntry struct {
-	Code, Problem string
-	// Unknown is why, for a sentence that helps.
-	Unknown survey.Code
-}
-
-// landing says what this is.
-func (s *Server) landing(r *request) error {
-	return s.render(r, fiber.StatusOK, "landing", s.newPage(r, s.texts.say(r.language(), "site.title"), nil))
-}

@@ -37,6 +37,8 @@ const (
 	otherHost  = "evil.example.org"
 	testAnswer = 4
 	testSound  = "sipas-2640@1.c01.vi.mp3"
+	// testReplyURL is where people get an answer.
+	testReplyURL = "https://cong.example.vn/gui?a=1&b=2"
 )
 
 // testNow is a working day at ten in the morning in Vietnam.
@@ -74,7 +76,7 @@ func testDocuments(t testing.TB) survey.Documents {
 	d.Populations = []survey.Population{{Round: testRound, Unit: "u1", Cells: []survey.PopulationCell{{Field: "land", Returned: 900}, {Field: "civil", Returned: 600}}}}
 	d.Agency = &survey.Agency{Name: text("Sở Nội vụ tỉnh Thử"), Short: text("Sở Thử"), Address: text("1 đường Thử"), Phone: "0255 000 222",
 		Email: "so@example.vn", DataProtection: text("bà Trần Thị B"), Operator: text("Công ty C"), Retention: text("24 tháng"),
-		Replies: []survey.Reply{{Name: text("Cổng D"), URL: "https://cong.example.vn/gui?a=1&b=2"}, {Name: text("Đường dây nóng"), Phone: "0255 000 333"}}}
+		Replies: []survey.Reply{{Name: text("Cổng D"), URL: testReplyURL}, {Name: text("Đường dây nóng"), Phone: "0255 000 333"}}}
 	return d
 }
 

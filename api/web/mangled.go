@@ -143,20 +143,24 @@ func (s *Server) leadToForm(r *request, desk *survey.Desk) bool {
 	if r.Context().UserValue(mangled) == nil && strings.EqualFold(typed, desk.ID) {
 		return false
 	}
-	s.seeOther(r, s.formPath(r, desk, typed))
+	s.seeOther(r, s.formPath(r, desk.ID, typed))
 	return true
 }
 
-// formPath is the path of a desk's form with what matters of the query, and of the
+// formPath is the path of the form of a desk, or of the page that asks for one of a unit, with what matters of the query, and of the
 // parameters that stand in a text that was taken for an address: language, a shared
 // screen, the code of a slip.
-func (s *Server) formPath(r *request, desk *survey.Desk, typed string) string {
+func (s *Server) formPath(r *request, id, typed string) string {
 	keep, fragment := url.Values{}, ""
 	take := func(key, value string) {
 		switch key = strings.ToLower(key); {
 		case keep.Has(key):
 		case key == "lang" && s.texts.speaks(strings.ToLower(value)):
 			keep.Set(key, strings.ToLower(value))
+		case key == "slip" && r.Method() == fiber.MethodPost:
+			if code, ok := survey.SlipIn(value); ok {
+				fragment = code // it was kept out of logs so far
+			}
 		case key == "shared" && value == "1", key == "slip" && len(value) <= maxSlip:
 			keep.Set(key, value)
 		}
@@ -175,7 +179,7 @@ func (s *Server) formPath(r *request, desk *survey.Desk, typed string) string {
 	if code, ok := survey.SlipIn(behind); ok {
 		fragment = code
 	}
-	u := url.URL{Path: "/s/" + desk.ID, RawQuery: keep.Encode(), Fragment: fragment}
+	u := url.URL{Path: "/s/" + id, RawQuery: keep.Encode(), Fragment: fragment}
 	return u.String()
 }
 

@@ -131,9 +131,13 @@ func (p *page) Style() template.CSS { return template.CSS(p.assets.style) }
 // Asset is the address of an embedded file.
 func (p *page) Asset(name string) string { return p.assets.addresses[name] }
 
-// Languages are the other languages of the page, each with its address.
+// Languages are the other languages of the page, each with its address; none for a page
+// without one.
 func (p *page) Languages() []link {
 	var links []link
+	if p.path == "" {
+		return nil
+	}
 	for _, lang := range p.texts.languages {
 		if lang == p.Lang {
 			continue

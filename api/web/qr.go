@@ -18,20 +18,21 @@ const (
 	qrMost    = 2048
 )
 
-// FormURL is the address that a desk's QR code carries.
+// FormURL is the address that the QR code of a desk or unit carries.
 func (s *Server) FormURL(desk string) string { return s.cfg.PublicURL + "/s/" + url.PathEscape(desk) }
 
-// qrOf finds the desk that the path names and gets its picture; size is that of a PNG, 0
-// for the drawing. It returns no picture to a browser that has it, which it has told so.
-func (s *Server) qrOf(r *request, size int) (*survey.Desk, *qrPicture, error) {
-	desk, err := s.pathDesk(r)
+// qrOf finds the desk or unit that the path names and gets its picture; size is that of a
+// PNG, 0 for the drawing. It returns no picture to a browser that has it, which it has told
+// so.
+func (s *Server) qrOf(r *request, size int) (*sheet, *qrPicture, error) {
+	of, err := s.sheetOf(r)
 	if err != nil {
 		return nil, nil, err
 	}
 	if err := s.codes.wait(r.context); err != nil {
 		return nil, nil, err
 	}
-	key := qrKey{s.FormURL(desk.ID), size}
+	key := qrKey{of.Address, size}
 	var p *qrPicture
 	if known := !r.route.page && strings.Contains(r.Get(fiber.HeaderIfNoneMatch), key.tag()); known {
 		r.Status(fiber.StatusNotModified)
@@ -42,7 +43,7 @@ func (s *Server) qrOf(r *request, size int) (*survey.Desk, *qrPicture, error) {
 		r.Set(fiber.HeaderCacheControl, "public, max-age=3600")
 		r.Set(fiber.HeaderETag, key.tag())
 	}
-	return desk, p, nil
+	return of, p, nil
 }
 
 func (s *Server) qrPNG(r *request) error {
@@ -95,9 +96,11 @@ func qrPath(bitmap [][]bool) string {
 
 // sheet is the data of page/qr.html.
 type sheet struct {
-	Desk    *survey.Desk
-	Unit    survey.Text
-	Address string
+	// Code is that of the desk, or the id of a unit, whose sheet is for all of its desks;
+	// both can be typed.
+	Code       string
+	Unit, Name survey.Text
+	Address    string
 	// Path and Size draw the code.
 	Path string
 	Size int
@@ -105,12 +108,28 @@ type sheet struct {
 
 // qrSheet is a page to print and hang up at the desk.
 func (s *Server) qrSheet(r *request) error {
-	desk, p, err := s.qrOf(r, 0)
+	d, p, err := s.qrOf(r, 0)
 	if err != nil {
 		return err
 	}
-	d := sheet{Desk: desk, Unit: s.unitName(desk.Unit), Address: s.FormURL(desk.ID), Path: p.path, Size: len(p.modules)}
-	return s.render(r, fiber.StatusOK, "qr", s.newPage(r, s.texts.say(r.language(), "qr.title"), &d))
+	d.Path, d.Size = p.path, len(p.modules)
+	return s.render(r, fiber.StatusOK, "qr", s.newPage(r, s.texts.say(r.language(), "qr.title"), d))
+}
+
+// sheetOf finds the desk or unit that the path names.
+func (s *Server) sheetOf(r *request) (*sheet, error) {
+	if u := s.pathUnit(r); u != nil {
+		all := survey.Text{}
+		for _, lang := range s.texts.languages {
+			all[lang] = s.texts.say(lang, "qr.all_desks")
+		}
+		return &sheet{Code: u.ID, Unit: u.Name, Name: all, Address: s.FormURL(u.ID)}, nil
+	}
+	desk, err := s.pathDesk(r)
+	if err != nil {
+		return nil, err
+	}
+	return &sheet{Code: desk.ID, Unit: s.unitName(desk.Unit), Name: desk.Name, Address: s.FormURL(desk.ID)}, nil
 }
 
 func (s *Server) unitName(id string) survey.Text {

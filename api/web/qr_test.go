@@ -16,8 +16,17 @@ import (
 	"github.com/makiuchi-d/gozxing/qrcode"
 )
 
-// readQR decodes a picture as a phone does.
+// readQR decodes the picture of a desk's code as a phone does.
 func readQR(t testing.TB, img image.Image) string {
+	t.Helper()
+	text, level := decodeQR(t, img)
+	if level != "Q" {
+		t.Errorf("error correction level %v, want Q", level)
+	}
+	return text
+}
+
+func decodeQR(t testing.TB, img image.Image) (text string, level any) {
 	t.Helper()
 	bitmap, err := gozxing.NewBinaryBitmapFromImage(img)
 	if err != nil {
@@ -27,10 +36,7 @@ func readQR(t testing.TB, img image.Image) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if level := result.GetResultMetadata()[gozxing.ResultMetadataType_ERROR_CORRECTION_LEVEL]; level != "Q" {
-		t.Errorf("error correction level %v, want Q", level)
-	}
-	return result.GetText()
+	return result.GetText(), result.GetResultMetadata()[gozxing.ResultMetadataType_ERROR_CORRECTION_LEVEL]
 }
 
 // drawSVG paints the one path that the service draws: runs of modules, each

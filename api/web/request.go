@@ -112,7 +112,7 @@ func (s *Server) unrouted(c *fiber.Ctx, err error) error {
 	r.route.page = r.route.page || !strings.HasPrefix(path, "/api/") && strings.Contains(c.Get(fiber.HeaderAccept), "text/html")
 	s.setHeaders(r)
 	if desk := s.strayDesk(r, path, err); desk != nil {
-		s.seeOther(r, s.formPath(r, desk, path))
+		s.seeOther(r, s.formPath(r, desk.ID, path))
 	} else {
 		s.writeError(r, err)
 	}

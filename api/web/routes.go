@@ -104,7 +104,8 @@ func (s *Server) table() []route {
 	const quick, slow, bulk, thorough = 5 * time.Second, 45 * time.Second, 2 * time.Minute, 10 * time.Minute
 	get, post, put := fiber.MethodGet, fiber.MethodPost, fiber.MethodPut
 	all := []route{
-		{method: get, path: "/s", timeout: quick, citizen: true, page: true, handler: s.enterCode},
+		{method: get, path: "/s", timeout: quick, citizen: true, page: true, handler: s.askCode},
+		{method: post, path: "/s", timeout: quick, citizen: true, page: true, body: smallBody, accepts: typeForm, handler: s.postCode},
 		{method: get, path: "/s/:desk", timeout: quick, citizen: true, page: true, handler: s.showForm},
 		{method: post, path: "/s/:desk", timeout: quick, citizen: true, page: true, body: smallBody, accepts: typeForm, limited: answers, over: s.formLater, handler: s.postForm},
 		{method: get, path: "/r", timeout: quick, citizen: true, page: true, handler: s.showWithdrawal},

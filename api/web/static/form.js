@@ -355,9 +355,22 @@
     clearTimeout(idle);
     if (status < 400) keepSlip('');
     carry();
+    offerCopy();
     var title = one('h1');
     if (title) { title.tabIndex = -1; title.focus(); }
     window.scrollTo(0, 0);
+  }
+
+  // The receipt can be copied where the browser lets a page copy.
+  function offerCopy() { hide(one('[data-do=copy]'), !(navigator.clipboard || document.queryCommandSupported && document.queryCommandSupported('copy'))); }
+  function copy(button) {
+    var code = one('.receipt output');
+    function done() { button.textContent = button.getAttribute('data-done'); }
+    function byHand() {
+      getSelection().selectAllChildren(code);
+      if (document.execCommand('copy')) done(); // else it is selected, for the phone's own menu
+    }
+    if (navigator.clipboard) navigator.clipboard.writeText(code.textContent).then(done, byHand); else byHand();
   }
 
   // On a shared screen an unfinished form goes away with whoever left it.
@@ -415,10 +428,12 @@
 
   document.addEventListener('click', function (e) {
     var target = e.target.closest ? e.target : e.target.parentNode;
-    if (!target || !target.closest || !form) return;
-    stir();
+    if (!target || !target.closest) return;
     var button = target.closest('[data-do]');
     var does = button && button.getAttribute('data-do');
+    if (does === 'copy') copy(button);
+    if (!form) return;
+    stir();
     if (does === 'next') forward(at + 1);
     if (does === 'back') back();
     if (does === 'stop') stopHere();
@@ -471,4 +486,5 @@
     history.replaceState(null, '', location.pathname + withoutSlip(location.search));
   } catch (e) { /* no places to return to */ }
   begin();
+  if (!form) offerCopy();
 })();
