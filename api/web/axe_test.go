@@ -89,7 +89,7 @@ func TestPagesAreAccessible(t *testing.T) {
 				w.do(chromedp.Navigate(e.url + path + separator + "lang=" + c.lang))
 				w.accessible(source, path)
 			}
-			for _, path := range []string{"/", "/s", "/s/ZZZZ", "/r", "/signin", "/qr/" + desk, "/board/" + unit, "/nothing"} {
+			for _, path := range []string{"/", "/s", "/s/ZZZZ", "/r", "/signin", "/qr/" + desk, "/board/" + unit, "/nothing", "/notice?desk=" + desk, "/s/51-so-tai-chinh", "/qr/51-so-tai-chinh"} {
 				at(path)
 			}
 			w.do(chromedp.Navigate(e.url + "/s/" + desk + "?lang=" + c.lang))

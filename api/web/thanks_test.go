@@ -45,8 +45,8 @@ func TestThanksSays(t *testing.T) {
 		change   func(*survey.Documents)
 		has, not []string
 	}{
-		"all": {func(*survey.Documents) {}, []string{changed + "</h2><p>Thêm ghế ngồi chờ", reply, `<a href="` + testReplyURL + `" rel="noreferrer">Gửi phản ánh, kiến nghị: Cổng D<`,
-			"<dt>Đường dây nóng</dt><dd><a href=\"tel:0255%20000%20333\">0255 000 333<", "0255 000 111", "Ông Nguyễn Văn A", "Có thể đóng trang này."}, nil},
+		"all": {func(*survey.Documents) {}, []string{changed + "</h2><p>Thêm ghế ngồi chờ", reply, `<a class="lone" href="` + testReplyURL + `" rel="noreferrer">Gửi phản ánh, kiến nghị: Cổng D<`,
+			"<dt>Đường dây nóng</dt><dd><a class=\"lone\" href=\"tel:0255%20000%20333\">0255 000 333<", "0255 000 111", "Ông Nguyễn Văn A", "Có thể đóng trang này."}, nil},
 		"no agency": {func(d *survey.Documents) { d.Agency = nil }, []string{changed, reply, "0255 000 111"}, []string{"Gửi phản ánh, kiến nghị:"}},
 		"no changes, and nobody who answers": {func(d *survey.Documents) {
 			d.Agency.Replies, d.Units[0].Changes, d.Units[0].Hotline, d.Units[0].Leader = nil, nil, "", ""
