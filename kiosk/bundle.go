@@ -76,6 +76,9 @@ type BundleRound struct {
 	Last       survey.Date `json:"last"`
 	Form       string      `json:"form"`
 	Instrument string      `json:"instrument"` // its key, id@version
+	// MinAnswered is the share of the items asked that must carry a level for an answer to
+	// count, for people to be told.
+	MinAnswered float64 `json:"min_answered"`
 }
 
 // NewBundle gathers what a tablet needs at its desk. It is the same all day as long as
@@ -112,7 +115,7 @@ func NewBundle(c *survey.Catalogue, d *Device, now time.Time) *Bundle {
 			continue
 		}
 		b.Instruments[key] = in
-		b.Rounds = append(b.Rounds, BundleRound{r.ID, r.Title, r.First, c.LastDay(r, desk), r.Form, key})
+		b.Rounds = append(b.Rounds, BundleRound{r.ID, r.Title, r.First, c.LastDay(r, desk), r.Form, key, r.ValidShare()})
 	}
 	slices.SortFunc(b.Rounds, func(x, y BundleRound) int { return cmp.Compare(x.ID, y.ID) })
 	return b

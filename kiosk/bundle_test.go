@@ -78,27 +78,29 @@ func TestBundleRounds(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(*survey.Round)
 		want   bool
+		share  float64 // 0: one half
 	}{
-		"running":             {func(*survey.Round) {}, true},
-		"of all units":        {func(r *survey.Round) { r.Units = nil }, true},
-		"of another unit":     {func(r *survey.Round) { r.Units = []string{"u2"} }, false},
-		"ends today":          {func(r *survey.Round) { r.Last = "2026-11-16" }, true},
-		"ended yesterday":     {func(r *survey.Round) { r.Last = "2026-11-15" }, false},
-		"begins in 60 days":   {func(r *survey.Round) { r.First, r.Last = "2027-01-15", "2027-02-28" }, true},
-		"begins in 61 days":   {func(r *survey.Round) { r.First, r.Last = "2027-01-16", "2027-02-28" }, false},
-		"one day in between":  {func(r *survey.Round) { r.First, r.Last = "2026-12-24", "2026-12-24" }, true},
-		"draft":               {func(r *survey.Round) { r.Status = survey.StatusDraft }, false},
-		"closed":              {func(r *survey.Round) { r.Status = survey.StatusClosed }, false},
-		"drawn":               {func(r *survey.Round) { r.Design = survey.DesignDrawn }, false},
-		"at homes":            {func(r *survey.Round) { r.Design = survey.DesignHousehold }, false},
-		"by the open door":    {func(r *survey.Round) { r.Doors = "open" }, true},
-		"by slip only":        {func(r *survey.Round) { r.Doors = survey.DoorsSlip }, false},
-		"by both doors":       {func(r *survey.Round) { r.Doors = survey.DoorsBoth }, true},
-		"of tablets":          {func(r *survey.Round) { r.PrimaryChannel = survey.ChannelKiosk }, true},
-		"of QR codes":         {func(r *survey.Round) { r.PrimaryChannel = survey.ChannelQR }, false},
-		"of paper":            {func(r *survey.Round) { r.PrimaryChannel = survey.ChannelPaper }, false},
-		"of tablets, by slip": {func(r *survey.Round) { r.PrimaryChannel, r.Doors = survey.ChannelKiosk, survey.DoorsSlip }, false},
-		"of another question": {func(r *survey.Round) { r.Instrument = "other" }, true},
+		"running":             {change: func(*survey.Round) {}, want: true},
+		"with a share":        {func(r *survey.Round) { r.MinAnswered = 0.8 }, true, 0.8},
+		"of all units":        {func(r *survey.Round) { r.Units = nil }, true, 0},
+		"of another unit":     {func(r *survey.Round) { r.Units = []string{"u2"} }, false, 0},
+		"ends today":          {func(r *survey.Round) { r.Last = "2026-11-16" }, true, 0},
+		"ended yesterday":     {func(r *survey.Round) { r.Last = "2026-11-15" }, false, 0},
+		"begins in 60 days":   {func(r *survey.Round) { r.First, r.Last = "2027-01-15", "2027-02-28" }, true, 0},
+		"begins in 61 days":   {func(r *survey.Round) { r.First, r.Last = "2027-01-16", "2027-02-28" }, false, 0},
+		"one day in between":  {func(r *survey.Round) { r.First, r.Last = "2026-12-24", "2026-12-24" }, true, 0},
+		"draft":               {func(r *survey.Round) { r.Status = survey.StatusDraft }, false, 0},
+		"closed":              {func(r *survey.Round) { r.Status = survey.StatusClosed }, false, 0},
+		"drawn":               {func(r *survey.Round) { r.Design = survey.DesignDrawn }, false, 0},
+		"at homes":            {func(r *survey.Round) { r.Design = survey.DesignHousehold }, false, 0},
+		"by the open door":    {func(r *survey.Round) { r.Doors = "open" }, true, 0},
+		"by slip only":        {func(r *survey.Round) { r.Doors = survey.DoorsSlip }, false, 0},
+		"by both doors":       {func(r *survey.Round) { r.Doors = survey.DoorsBoth }, true, 0},
+		"of tablets":          {func(r *survey.Round) { r.PrimaryChannel = survey.ChannelKiosk }, true, 0},
+		"of QR codes":         {func(r *survey.Round) { r.PrimaryChannel = survey.ChannelQR }, false, 0},
+		"of paper":            {func(r *survey.Round) { r.PrimaryChannel = survey.ChannelPaper }, false, 0},
+		"of tablets, by slip": {func(r *survey.Round) { r.PrimaryChannel, r.Doors = survey.ChannelKiosk, survey.DoorsSlip }, false, 0},
+		"of another question": {func(r *survey.Round) { r.Instrument = "other" }, true, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			docs := testDocuments()
@@ -111,9 +113,12 @@ func TestBundleRounds(t *testing.T) {
 				}
 				return
 			}
+			if test.share == 0 {
+				test.share = 0.5
+			}
 			r := docs.Rounds[0]
 			key := r.Instrument + "@1"
-			want := []BundleRound{{r.ID, r.Title, r.First, r.Last, r.Form, key}}
+			want := []BundleRound{{r.ID, r.Title, r.First, r.Last, r.Form, key, test.share}}
 			if !reflect.DeepEqual(b.Rounds, want) || len(b.Instruments) != 1 || b.Instruments[key] != c.Instruments[key] {
 				t.Errorf("rounds %v, instruments %v, want %v", b.Rounds, b.Instruments, want)
 			}
