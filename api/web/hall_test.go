@@ -542,10 +542,26 @@ func (w *tabletTab) until(what, condition string) {
 	}
 }
 
-// ready waits for the screen that invites to answer.
+// ready waits for the first question, which is there between two people.
 func (w *tabletTab) ready() {
 	w.t.Helper()
-	w.until("the start", `document.querySelector("#start")`)
+	w.until("the first question", `document.querySelector(".first .level")`)
+}
+
+// begin touches a face of the first question, and waits for the second.
+func (w *tabletTab) begin() {
+	w.t.Helper()
+	w.ready()
+	w.eval(`String(document.querySelector('.first .level[data-value="5"]').click())`)
+	w.until("the second question", `document.querySelector(".step:not(.first) .level")`)
+}
+
+// skipToSend skips all that is asked before sending.
+func (w *tabletTab) skipToSend() {
+	w.t.Helper()
+	for w.eval(`String(Boolean(document.querySelector("#consent")))`) == "false" {
+		w.eval(`String(document.querySelector("#next").click())`)
+	}
 }
 
 // enrol makes a tablet at a desk and pairs this browser with it.
@@ -591,7 +607,8 @@ func (w *tabletTab) menu() {
 
 func (w *tabletTab) menuBehind(pin string) {
 	w.t.Helper()
-	w.eval(`String(document.querySelector("footer .plain:last-child").click())`)
+	w.until("the button for staff", `document.querySelector("#staff")`)
+	w.eval(`String(document.querySelector("#staff").click())`)
 	w.until("the PIN", `document.querySelector("#pin")`)
 	w.do(chromedp.SendKeys(chromedp.CSS("#pin"), pin))
 	w.eval(`String(document.querySelector("#open").click())`)
@@ -622,18 +639,22 @@ const answerer = `(async function (count, seed) {
 	const wait = async (f) => { for (let i = 0; i < 20000; i++) { if (f()) return; await new Promise((r) => setTimeout(r, 1)); } throw new Error("stuck at " + document.body.innerText); };
 	const draw = (n) => { seed = (seed * 1103515245 + 12345) % 2147483648; return Math.floor(seed / 65536) % n; };
 	for (let k = 0; k < count; k++) {
-		await wait(() => one("#start"));
-		one("#start").click();
-		await wait(() => one(".step"));
+		await wait(() => one(".first .level"));
 		const said = { Answers: {}, Filing: "" };
 		for (let n = 0; !one("#send"); n++) {
 			const before = one(".step"), level = draw(6);
-			if (one(".level") && level === 5) one(".na").click();
-			else if (one(".level")) one('.level[data-value="' + (level + 1) + '"]').click();
-			else if (one('.option[data-value="online"]')) { said.Filing = ["", "online", "post"][draw(3)]; one(said.Filing ? '.option[data-value="' + said.Filing + '"]' : "#next").click(); }
-			else one("#next").click();
+			if (!one(".level")) one("#next").click();
+			else if (level === 5) one(".na").click();
+			else one('.level[data-value="' + (level + 1) + '"]').click();
 			if (before.querySelector(".level")) said.Answers[n] = level === 5 ? "na" : level + 1;
 			await wait(() => one(".step") !== before);
+		}
+		said.Filing = ["", "online", "post"][draw(3)];
+		if (said.Filing) {
+			one("#more").click();
+			await wait(() => one("#more-filing"));
+			one("#more-filing").click();
+			one('dialog .option[data-value="' + said.Filing + '"]').click();
 		}
 		one("#send").click();
 		await wait(() => one("#receipt"));

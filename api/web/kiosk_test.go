@@ -317,7 +317,7 @@ func TestKioskUpdate(t *testing.T) {
 		return r.URL.Path == "/api/v1/kiosk/sync" && h.emptied(rw, r)
 	})
 	w.sendFromMenu()
-	w.until("the next version", `document.querySelector("link[rel=manifest]").href.indexOf("`+first+`") < 0 && document.querySelector("#start")`)
+	w.until("the next version", `document.querySelector("link[rel=manifest]").href.indexOf("`+first+`") < 0 && document.querySelector(".first .level")`)
 	second := w.version()
 	if w.queued() != many {
 		t.Errorf("%d answers wait after the update, want %d", w.queued(), many)
@@ -352,7 +352,7 @@ func TestKioskUpdate(t *testing.T) {
 	w.menu()
 	h.serve()
 	w.sendFromMenu()
-	w.until("the first version", `document.querySelector("link[rel=manifest]").href.indexOf("`+first+`") > 0 && document.querySelector("#start")`)
+	w.until("the first version", `document.querySelector("link[rel=manifest]").href.indexOf("`+first+`") > 0 && document.querySelector(".first .level")`)
 	w.answerAll(2, 6)
 	h.set(nil)
 	w.drain()
@@ -498,19 +498,14 @@ func TestKioskLeavesNothing(t *testing.T) {
 	device := w.enrol("Máy 1", testDesk)
 	h.call("POST", "/api/v1/devices/"+device, `{"comments":true}`, nil)
 	w.send()
+	w.ready()
 	// From now on all that comes is known.
 	h.kill()
 	before, history := w.everything(), w.eval(`String(history.length)`)
 	screen := w.eval(`document.documentElement.outerHTML`)
-	w.eval(`String(document.querySelector("#start").click())`)
-	w.until("a question", `document.querySelector(".level")`)
-	w.eval(`String(document.querySelector('.level[data-value="5"]').click())`)
-	for range 30 {
-		if w.eval(`String(Boolean(document.querySelector("#comment")))`) == "true" {
-			break
-		}
-		w.eval(`String(document.querySelector("#next").click())`)
-	}
+	w.begin()
+	w.skipToSend()
+	w.eval(`document.querySelector("#more").click(), document.querySelector("#more-comment").click(), ""`)
 	w.eval(`window.hold(), ""`)
 	w.do(chromedp.SendKeys(chromedp.CSS("#comment"), "Nguyễn Thị Bí Mật"))
 	if w.eval(`String(document.querySelector("#app").innerText.length > 0)`) != "true" {
@@ -519,21 +514,21 @@ func TestKioskLeavesNothing(t *testing.T) {
 	idle := func(seconds int) { w.eval(fmt.Sprintf("window.ahead += %d, ''", seconds*1000)) }
 	idle(59)
 	time.Sleep(1500 * time.Millisecond) // the program looks every second
-	if w.eval(`String(Boolean(document.querySelector("dialog[open]")))`) != "false" {
+	if w.eval(`String(Boolean(document.querySelector("dialog.idle[open]")))`) != "false" {
 		t.Error("the warning comes before 60 seconds")
 	}
 	idle(1)
-	w.until("the warning", `document.querySelector("dialog[open]")`)
+	w.until("the warning", `document.querySelector("dialog.idle[open]")`)
 	w.photograph("kiosk-idle")
 	w.eval(`String(document.querySelector("#stay").click())`)
 	if w.eval(`String(document.querySelector("#comment").value)`) != "Nguyễn Thị Bí Mật" {
 		t.Error("who stays loses what was written")
 	}
 	idle(61)
-	w.until("the warning again", `document.querySelector("dialog[open]")`)
+	w.until("the warning again", `document.querySelector("dialog.idle[open]")`)
 	idle(18)
 	time.Sleep(1500 * time.Millisecond)
-	if w.eval(`String(Boolean(document.querySelector("dialog[open]")))`) != "true" {
+	if w.eval(`String(Boolean(document.querySelector("dialog.idle[open]")))`) != "true" {
 		t.Error("the answer is given up before 20 seconds of warning")
 	}
 	idle(1)
@@ -557,39 +552,33 @@ func TestKioskLeavesNothing(t *testing.T) {
 	}
 	// A tablet that sleeps in the middle wakes up at the start: its monotonic clock may have
 	// stood still.
-	w.eval(`String(document.querySelector("#start").click())`)
-	w.until("a question", `document.querySelector(".level")`)
-	w.eval(`String(document.querySelector('.level[data-value="5"]').click())`)
-	w.until("the answer", `document.querySelector("#back")`)
+	w.begin()
 	w.eval(`window.slept += 3 * 3600e3, ''`)
 	w.ready()
 	// So go the thanks of somebody who left them, and a language that somebody chose.
-	w.eval(`String(document.querySelector("#start").click())`)
-	w.until("a question", `document.querySelector(".level")`)
-	w.eval(`String(document.querySelector('.level[data-value="5"]').click())`)
-	w.until("the next question", `document.querySelector("#back")`)
-	for w.eval(`String(Boolean(document.querySelector("#next")))`) == "true" {
-		w.eval(`String(document.querySelector("#next").click())`)
-	}
+	w.begin()
+	w.skipToSend()
 	w.eval(`String(document.querySelector("#send").click())`)
 	w.until("thanks", `document.querySelector("#receipt")`)
-	idle(26)
+	// Who looks for a telephone has a minute and a half, and as much again after a touch.
+	idle(85)
+	w.until("the last seconds", `document.querySelector("#closes").textContent.includes(" 5 ")`)
+	w.do(chromedp.MouseClickXY(5, 5))
+	w.until("more seconds", `document.querySelector("#closes").textContent.includes(" 90 ")`)
+	idle(91)
 	w.ready()
-	w.eval(`String(document.querySelector(".language").click())`)
-	if lang := w.eval(`document.documentElement.lang`); lang != "en" {
-		t.Errorf("the language is %s", lang)
+	w.eval(`document.querySelector(".language").click(), document.querySelector("#large").click(), ""`)
+	if lang := w.eval(`document.documentElement.lang + document.documentElement.className`); lang != "enlarge" {
+		t.Errorf("the language and the size are %s", lang)
 	}
 	idle(61)
-	w.until("Vietnamese again", `document.documentElement.lang === "vi"`)
+	w.until("Vietnamese of the usual size again", `document.documentElement.lang === "vi" && document.documentElement.className === ""`)
 	// Who has answered something is asked before it goes, also on the screens after the
 	// questions, where sending is one touch away.
-	w.eval(`String(document.querySelector("#start").click())`)
-	w.until("a question", `document.querySelector(".level")`)
-	w.eval(`String(document.querySelector('.level[data-value="5"]').click())`)
-	w.until("the next question", `document.querySelector("#back")`)
-	w.eval(`String(document.querySelector("#leave").click())`)
+	w.begin()
+	w.eval(`String(document.querySelector("#stop").click())`)
 	w.until("that it is asked", `document.querySelector("#send")`)
-	w.eval(`String(document.querySelector("#back").click())`)
+	w.eval(`String(document.querySelector("#on").click())`)
 	for w.eval(`String(Boolean(document.querySelector(".level")))`) == "true" {
 		w.eval(`String(document.querySelector("#next").click())`)
 	}
@@ -621,8 +610,8 @@ func TestKioskLeavesNothing(t *testing.T) {
 	}
 }
 
-// TestKioskTouches: the second half of a double touch, on the start or on a face, answers
-// nothing.
+// TestKioskTouches: the second half of a double touch, on a face, on sending or on the end of
+// thanks, does nothing.
 func TestKioskTouches(t *testing.T) {
 	waits(t)
 	chromium(t)
@@ -639,34 +628,41 @@ func TestKioskTouches(t *testing.T) {
 	}
 	// twice touches again as soon as the next screen is there, and says whether that was
 	// within the time in which it must not count: a busy machine may be slower.
-	twice := func() bool {
+	twice := func(what, selector string) bool {
 		t.Helper()
 		started := time.Now()
 		w.do(chromedp.MouseClickXY(at.X, at.Y))
-		w.until("a question", `document.querySelector(".level")`)
+		w.until(what, `document.querySelector("`+selector+`")`)
 		w.do(chromedp.MouseClickXY(at.X, at.Y))
 		return time.Since(started) < 350*time.Millisecond
 	}
 	for range 10 {
-		where("#start")
-		quick := twice()
-		if got := w.eval(`document.querySelector(".bar p").innerText`); quick && !strings.HasPrefix(got, "Câu 1 ") {
-			t.Errorf("two touches on the start lead to %q", got)
-		}
 		time.Sleep(500 * time.Millisecond) // as a person who reads
-		for w.eval(`String(Boolean(document.querySelector("#back")))`) == "true" {
-			w.eval(`String(document.querySelector("#back").click())`)
+		where(`.first .level[data-value="4"]`)
+		quick := twice("the second question", ".step:not(.first)")
+		if got := w.eval(`document.querySelector(".bar").innerText`); quick && !strings.HasPrefix(got, "2/7") {
+			t.Errorf("two touches on a face lead to %q", got)
+		}
+		w.skipToSend()
+		time.Sleep(500 * time.Millisecond)
+		// What comes lies where the touches were: thanks must stay, and nothing be answered.
+		w.eval(`document.querySelector("#send").style.position = "fixed", document.querySelector("#send").style.inset = "0", ""`)
+		where("#send")
+		quick = twice("thanks", "#receipt") && quick
+		if got := w.eval(`String(Boolean(document.querySelector("#receipt")))`); quick && got != "true" {
+			t.Error("two touches on sending end the thanks")
 		}
 		time.Sleep(500 * time.Millisecond)
-		where(`.level[data-value="4"]`)
-		quick = twice() && quick
-		if got := w.eval(`document.querySelector(".bar p").innerText`); quick && !strings.HasPrefix(got, "Câu 2 ") {
-			t.Errorf("two touches on a face lead to %q", got)
+		w.eval(`document.querySelector("#done").style.position = "fixed", document.querySelector("#done").style.inset = "0", ""`)
+		where("#done")
+		quick = twice("the first question", ".first .level") && quick
+		if got := w.eval(`String(Boolean(document.querySelector(".first .level")))`); quick && got != "true" {
+			t.Error("two touches on the end of thanks begin a visit")
 		}
 		if quick {
 			return
 		}
-		w.eval(`document.querySelector("#leave").click(), document.querySelector("#send") && document.querySelector("#leave").click(), ""`)
+		w.eval(`document.querySelector("#stop") && document.querySelector("#stop").click(), document.querySelector("#leave") && document.querySelector("#leave").click(), ""`)
 		w.ready()
 	}
 	t.Skip("this machine is too busy to touch twice in 350 ms")
@@ -684,13 +680,12 @@ func TestKioskIdleTouch(t *testing.T) {
 	w := h.newTablet(800, 1280)
 	w.before(aheadOfTime)
 	w.enrol("Máy 1", testDesk)
-	w.eval(`String(document.querySelector("#start").click())`)
-	w.until("a question", `document.querySelector(".level")`)
+	w.begin()
 	w.do(command(emulation.SetTouchEmulationEnabled, emulation.SetTouchEmulationEnabledParams{Enabled: true}))
 	for _, by := range []string{"finger", "mouse"} {
-		for _, on := range []string{"#stay", `.level[data-value="1"]`, `.level[data-value="3"]`, "#next", "#leave"} {
+		for _, on := range []string{"#stay", `.level[data-value="1"]`, `.level[data-value="3"]`, "#next", "#stop"} {
 			w.eval(`window.ahead += 61e3, ""`)
-			w.until("the warning", `document.querySelector("dialog[open]")`)
+			w.until("the warning", `document.querySelector("dialog.idle[open]")`)
 			// What is touched covers what could be touched wrongly.
 			w.eval(`(() => { const r = (s) => document.querySelector(s).getBoundingClientRect(); document.querySelector("dialog").style.translate = "0 " + (r(".level").y - r("#stay").y) + "px"; })(), ""`)
 			var at input.TouchPoint
@@ -703,9 +698,9 @@ func TestKioskIdleTouch(t *testing.T) {
 			} else {
 				w.do(chromedp.MouseClickXY(at.X, at.Y))
 			}
-			w.until("an end of the warning", `!document.querySelector("dialog")`)
+			w.until("an end of the warning", `!document.querySelector("dialog.idle")`)
 			time.Sleep(300 * time.Millisecond) // whatever else comes of it has come
-			if got := w.eval(`document.querySelector(".bar p") ? document.querySelector(".bar p").innerText : document.body.innerText`); !strings.HasPrefix(got, "Câu 1 ") {
+			if got := w.eval(`document.querySelector(".bar") ? document.querySelector(".bar").innerText : document.body.innerText`); !strings.HasPrefix(got, "2/7") {
 				t.Fatalf("a %s on the warning, at %s, leads to %q", by, on, got)
 			}
 		}
@@ -732,23 +727,25 @@ func TestKioskSound(t *testing.T) {
 		AudioBufferSourceNode.prototype.stop = () => {};
 		Object.defineProperty(AudioBuffer.prototype, "duration", { get: () => 90 });`)
 	w.enrol("Máy 1", testDesk)
-	w.eval(`String(document.querySelector("#start").click())`)
+	// Who comes back to the first question is in a visit.
 	w.until("a recording", `document.querySelector("#hear")`)
+	w.begin()
+	w.eval(`String(document.querySelector("#back").click())`)
 	w.eval(`String(document.querySelector("#hear").click())`)
 	w.until("the sound", `played === 1`)
 	w.eval(`window.ahead += 85e3, ""`)
 	time.Sleep(1500 * time.Millisecond) // the program looks every second
-	if w.eval(`String(Boolean(document.querySelector("dialog[open]")))`) != "false" {
+	if w.eval(`String(Boolean(document.querySelector("dialog.idle[open]")))`) != "false" {
 		t.Error("who listens for 85 of 90 seconds is taken for gone")
 	}
 	w.eval(`window.ahead += 67e3, ""`)
-	w.until("the warning", `document.querySelector("dialog[open]")`)
+	w.until("the warning", `document.querySelector("dialog.idle[open]")`)
 	w.eval(`window.ahead += 20e3, ""`)
 	w.ready()
 }
 
-// TestKioskStaffFirst: a visit that takes a moment to begin does not begin over what staff
-// do meanwhile.
+// TestKioskStaffFirst: a first question that takes a moment to come does not come over what
+// staff do meanwhile.
 func TestKioskStaffFirst(t *testing.T) {
 	waits(t)
 	chromium(t)
@@ -757,15 +754,16 @@ func TestKioskStaffFirst(t *testing.T) {
 	h := openHall(t, docs)
 	w := h.newTablet(800, 1280)
 	w.enrol("Máy 1", testDesk)
+	w.menu()
 	w.eval(`(() => { const digest = crypto.subtle.digest; crypto.subtle.digest = async (...a) => { await new Promise((r) => { window.go = r; }); return digest.apply(crypto.subtle, a); }; })(), ""`)
-	w.eval(`String(document.querySelector("#start").click())`)
+	w.eval(`String(document.querySelector("#do-close").click())`)
 	w.until("a draw", `window.go`)
-	w.eval(`String(document.querySelector("footer .plain:last-child").click())`)
-	w.until("the PIN", `document.querySelector("#pin")`)
+	w.eval(`String(document.querySelector("#do-pair").click())`)
+	w.until("the page for pairing", `document.querySelector("#code")`)
 	w.eval(`delete crypto.subtle.digest, go(), ""`)
 	time.Sleep(300 * time.Millisecond)
-	if w.eval(`String(Boolean(document.querySelector("#pin")))`) != "true" {
-		t.Errorf("the PIN is gone: %s", w.eval(`document.body.innerText`))
+	if w.eval(`String(Boolean(document.querySelector("#code")))`) != "true" {
+		t.Errorf("the page for pairing is gone: %s", w.eval(`document.body.innerText`))
 	}
 	w.do(chromedp.Click(chromedp.CSS(`.entry button[type="button"]`)))
 	w.ready()
@@ -890,16 +888,23 @@ func TestKioskScreens(t *testing.T) {
 			h.call("POST", "/api/v1/devices/"+device, `{"comments":true,"message":"Lau màn hình trước giờ làm việc"}`, nil)
 			w.send()
 			w.until("the message", `document.querySelector(".message")`)
-			look("attract")
+			look("first")
 			w.eval(`String(document.querySelector(".language").click())`)
-			look("attract-en")
+			look("first-en")
 			w.eval(`String(document.querySelector(".language").click())`)
+			w.eval(`String(document.querySelector("#about").click())`)
+			look("about")
+			if got := w.text("dialog ol"); !strings.Contains(got, "Phiếu đang làm chỉ nằm trên máy này") {
+				t.Errorf("the notice says: %.200s", got)
+			}
+			w.eval(`document.querySelector("#close").click(), document.querySelector("#large").click(), ""`)
+			look("large")
+			w.eval(`String(document.querySelector("#large").click())`)
 			h.kill() // the recording is on the tablet
-			w.eval(`String(document.querySelector("#start").click())`)
-			w.until("a question", `document.querySelector(".level")`)
 			w.eval(`window.played = 0, AudioBufferSourceNode.prototype.start = ((start) => function () { played++; return start.call(this); })(AudioBufferSourceNode.prototype.start), ""`)
 			w.eval(`String(document.querySelector("#hear").click())`)
 			w.until("the recording", `window.played === 1`)
+			w.begin()
 			look("question")
 			// On these screens, an iPad's too, everything can be touched without scrolling.
 			for _, at := range [][2]int64{{768, 1024}, {810, 1080}, {1024, 768}, {962, 601}, {size.width, size.height}} {
@@ -909,34 +914,34 @@ func TestKioskScreens(t *testing.T) {
 					t.Errorf("at %dx%d a question is %s px too high", at[0], at[1], w.eval(`String(document.documentElement.scrollHeight - innerHeight)`))
 				}
 			}
-			w.eval(`String(document.querySelector('.level[data-value="4"]').click())`)
-			w.eval(`String(document.querySelector("#back").click())`)
-			w.until("the answer of before", `document.querySelector('.level[data-value="4"]').getAttribute("aria-pressed") === "true"`)
+			w.eval(`String(document.querySelector("#stop").click())`)
+			look("left")
+			w.eval(`document.querySelector("#on").click(), document.querySelector("#back").click(), ""`)
+			w.until("the answer of before", `document.querySelector('.level[data-value="5"]').getAttribute("aria-pressed") === "true"`)
 			look("question-answered")
-			seen := map[string]bool{}
-			for range 60 {
-				for kind, selector := range map[string]string{"choice": ".options", "comment": "#comment", "stop": "#stop"} {
-					if !seen[kind] && w.eval(`String(Boolean(document.querySelector("`+selector+`")))`) == "true" {
-						seen[kind] = true
-						look(kind)
-					}
-				}
-				if w.eval(`String(Boolean(document.querySelector("#send")))`) == "true" {
-					break
-				}
+			for w.eval(`String(Boolean(document.querySelector(".option")))`) == "false" {
 				w.eval(`String(document.querySelector("#next").click())`)
 			}
-			if len(seen) != 3 {
-				t.Errorf("screens seen: %v", seen)
-			}
+			look("field")
+			w.skipToSend()
 			look("send")
+			w.eval(`String(document.querySelector("#more").click())`)
+			look("more")
+			for _, id := range []string{"gender", "comment"} {
+				w.eval(`String(document.querySelector("#more-` + id + `").click())`)
+				look("more-" + id)
+				w.eval(`String(document.querySelector("dialog .option, dialog #close").click())`)
+			}
+			if got := w.text("#more-gender b"); got != "Nam" {
+				t.Errorf("the choice reads %q", got)
+			}
 			w.eval(`String(document.querySelector("#send").click())`)
 			w.until("thanks", `document.querySelector("#receipt")`)
 			look("thanks")
 			w.qrLeadsTo(`/r#` + w.text("#receipt"))
 			w.eval(`String(document.querySelector("#done").click())`)
 			w.ready()
-			w.eval(`String(document.querySelector("footer .plain:last-child").click())`)
+			w.eval(`String(document.querySelector("#staff").click())`)
 			w.until("the PIN", `document.querySelector("#pin")`)
 			look("pin")
 			w.do(chromedp.SendKeys(chromedp.CSS("#pin"), "1111"))
@@ -953,7 +958,7 @@ func TestKioskScreens(t *testing.T) {
 			w.until("that answers wait", `document.querySelector("#said").textContent.includes("Còn 1 phiếu")`)
 			// A test stores nothing.
 			w.eval(`String(document.querySelector("#do-test").click())`)
-			w.until("a question", `document.querySelector(".level")`)
+			w.until("a question", `document.querySelector(".message") && document.querySelector(".step:not(.first) .level")`)
 			for w.eval(`String(Boolean(document.querySelector("#next")))`) == "true" {
 				w.eval(`String(document.querySelector("#next").click())`)
 			}
@@ -965,9 +970,7 @@ func TestKioskScreens(t *testing.T) {
 				w.eval(`String(document.querySelector("#back").click())`)
 			}
 			w.eval(`String(document.querySelector(".level").click())`)
-			for w.eval(`String(Boolean(document.querySelector("#next")))`) == "true" {
-				w.eval(`String(document.querySelector("#next").click())`)
-			}
+			w.skipToSend()
 			w.eval(`String(document.querySelector("#send").click())`)
 			w.until("that it was a test", `document.querySelector("#stored").textContent.includes("thử")`)
 			look("test")
@@ -1013,8 +1016,7 @@ func TestKioskMenuCloses(t *testing.T) {
 	w.eval(`String(document.querySelector("#do-sync").click())`)
 	<-reached
 	w.eval(`String(document.querySelector("#do-close").click())`)
-	w.eval(`String(document.querySelector("#start").click())`)
-	w.until("a question", `document.querySelector(".level")`)
+	w.begin()
 	before := w.ask(inDatabase + `((db, wait) => wait(db.transaction("meta").objectStore("meta").get("contact")).then((c) => c.at))`)
 	h.set(nil)
 	close(release)
@@ -1025,8 +1027,9 @@ func TestKioskMenuCloses(t *testing.T) {
 		t.Errorf("the question is gone: %s", w.eval(`document.body.innerText`))
 	}
 	// Behind the screen that asks for the PIN neither.
-	w.eval(`String(document.querySelector("#leave").click())`)
-	w.eval(`String(document.querySelector("footer .plain:last-child").click())`)
+	w.eval(`document.querySelector("#stop").click(), document.querySelector("#leave").click(), ""`)
+	w.ready()
+	w.eval(`String(document.querySelector("#staff").click())`)
 	w.until("the PIN", `document.querySelector("#pin")`)
 	// After five wrong ones the right one opens nothing for a minute.
 	try := func(pin, says string) {
@@ -1104,7 +1107,7 @@ func TestKioskOtherDevice(t *testing.T) {
 	w.eval(`String(document.querySelector("#do-sync").click())`)
 	w.until("an answer", `document.querySelector("#is-result") && document.querySelector("#is-result").textContent === "tốt"`)
 	w.eval(`String(document.querySelector("#do-close").click())`)
-	w.until("the new desk", `document.querySelector("#start") && document.querySelector(".top").innerText.includes("Quầy 2")`)
+	w.until("the new desk", `document.querySelector(".first .level") && document.querySelector(".top").innerText.includes("Quầy 2")`)
 	w.answerAll(1, 1)
 	w.menuBehind("1357")
 	w.eval(`String(document.querySelector("#do-sync").click())`)

@@ -200,7 +200,7 @@ func (h *hall) liveAsTablet(t *testing.T, w *tabletTab) {
 	w.menu()
 	h.serve()
 	w.sendFromMenu()
-	w.until("the next program", `document.querySelector("link[rel=manifest]").href.indexOf("`+first+`") < 0 && document.querySelector("#start")`)
+	w.until("the next program", `document.querySelector("link[rel=manifest]").href.indexOf("`+first+`") < 0 && document.querySelector(".first .level")`)
 	w.offline(true)
 	w.do(chromedp.Reload())
 	w.ready()

@@ -83,7 +83,9 @@ export class Contact {
     if (!bundle) return;
     try {
       const staged = await tablet.release.stage(app, bundle, { Authorization: 'Bearer ' + this.sync.proofs.bearer });
-      if (this.#current()) tablet.staged = staged;
+      if (!this.#current()) return;
+      tablet.staged = staged;
+      tablet.changed();
     } catch (e) {
       console.warn('the new release is not here yet:', e?.message); // tried again at the next contact
     }

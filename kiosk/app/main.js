@@ -17,19 +17,24 @@ async function start() {
   const contact = new Contact(tablet, ask);
   const visits = new Visits(tablet, () => staff.askPIN());
   const staff = new Staff(tablet, contact, visits);
-  navigator.serviceWorker.ready.then(() => { tablet.worker = true; });
+  tablet.worker = Boolean(navigator.serviceWorker.controller);
+  navigator.serviceWorker.ready.then(() => {
+    tablet.worker = true;
+    tablet.changed();
+  });
   visits.watch();
   window.addEventListener('contextmenu', (e) => e.preventDefault());
   window.addEventListener('online', () => { setTimeout(() => contact.wake(), 5000 * Math.random()); });
   window.addEventListener('hashchange', () => {
     const code = takeCode();
-    if (code && visits.mode === 'enrol') staff.enrol(code);
+    if (code && !['visit', 'thanks', 'pairing'].includes(visits.mode)) staff.enrol(code);
   });
   document.addEventListener('visibilitychange', stayAwake);
   stayAwake();
   const code = takeCode();
   if (tablet.stored.device) {
     visits.home();
+    if (code) staff.enrol(code); // a forgotten PIN: whoever can open addresses is not locked into the survey
     if (tablet.release.now?.app === running) await tablet.release.prove().catch((e) => console.warn('not proven:', e?.message));
     // A reload follows a visit at times: its moment must not show on the network.
     setTimeout(() => contact.talk(), tablet.bundle ? 60e3 * Math.random() : 0);

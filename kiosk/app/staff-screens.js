@@ -33,7 +33,7 @@ export function enrol({ lang, code, onenrol, oncancel }) {
 }
 
 // pin asks for the PIN that opens a lock (pin.js).
-export function pin({ lang, lock, onopen, onpair, oncancel }) {
+export function pin({ lang, lock, onopen, oncancel }) {
   const wrong = el('p', { class: 'wrong', role: 'alert' });
   const form = el('form', { class: 'entry', onsubmit: async (event) => {
     event.preventDefault();
@@ -52,30 +52,37 @@ export function pin({ lang, lock, onopen, onpair, oncancel }) {
   } },
   field('pin', say(lang, 'pin.title'), { class: 'secret', inputmode: 'numeric', required: true, maxlength: 8 }), wrong,
   el('button', { class: 'big', id: 'open' }, say(lang, 'pin.go')),
-  el('button', { type: 'button', class: 'quiet', onclick: oncancel }, say(lang, 'pin.cancel')),
-  el('button', { type: 'button', class: 'plain', id: 'pair-again', onclick: onpair }, say(lang, 'pin.pair')));
+  el('button', { type: 'button', class: 'quiet', onclick: oncancel }, say(lang, 'pin.cancel')));
   return [el('main', { class: 'notice' }, el('h1', {}, say(lang, 'staff.title')), form)];
 }
 
 const moment = new Intl.DateTimeFormat('vi-VN', { dateStyle: 'short', timeStyle: 'short', timeZone: 'Asia/Ho_Chi_Minh' });
 const megabytes = (n) => (n / 2 ** 20).toLocaleString('vi-VN', { maximumFractionDigits: 1 }) + ' MB';
 
-// menu shows how the tablet does. on: sync, test, exportAnswers, receipts(file), unpair,
-// pair, full, close; each resolves to a text to show, or to nothing.
+// menu shows how the tablet does. on: sync(tell), test, exportAnswers, receipts(file), unpair,
+// pair, full, close, volume(0 to 1), sound; each resolves to a text to show, or to nothing.
+// tell shows a text meanwhile.
 export function menu({ lang, state, on }) {
-  const { device, desk, queued, kept, contact, offset, status, app, bundle } = state;
+  const { device, desk, queued, kept, contact, offset, status, volume, app, bundle } = state;
   const said = el('p', { class: 'wrong', id: 'said', role: 'status' }, state.said || '');
+  const tell = (text) => { said.textContent = text; };
   const act = async (run) => {
     try {
-      said.textContent = await run() || '';
+      tell(await run(tell) || '');
     } catch (e) {
-      said.textContent = say(lang, 'staff.failed', e?.message);
+      tell(say(lang, 'staff.failed', e?.message));
     }
   };
   const button = (id, run) => el('button', { class: 'quiet', id: 'do-' + id, onclick: () => act(run) }, say(lang, 'staff.' + id));
-  const file = el('input', { type: 'file', id: 'receipts', accept: '.json,application/json', onchange: async () => { await act(() => on.receipts(file.files[0])); file.value = ''; } });
+  // The browser's own button for a file speaks the browser's language.
+  const file = el('input', {
+    type: 'file', id: 'receipts', accept: '.json,application/json', hidden: true,
+    onchange: async () => { await act(() => on.receipts(file.files[0])); file.value = ''; },
+  });
+  const loudness = el('input', { type: 'range', id: 'volume', min: 0, max: 100, step: 10, value: Math.round(volume * 100), onchange: () => act(() => on.volume(loudness.value / 100)) });
   const row = (key, id, value, bad) => [el('dt', {}, say(lang, 'staff.' + key)), el('dd', { id, class: bad ? 'bad' : undefined }, value)];
-  return [el('main', { class: 'staff' }, el('h1', {}, say(lang, 'staff.title')),
+  return [el('header', { class: 'top' }, el('h1', {}, say(lang, 'staff.title')), el('button', { id: 'do-close', onclick: on.close }, say(lang, 'staff.close'))),
+    el('main', { class: 'staff' },
     el('dl', {},
       row('device', 'is-device', `${device.name} (${device.id})`), row('desk', 'is-desk', desk),
       row('queue', 'is-queue', String(queued)), row('kept', 'is-kept', String(kept)),
@@ -85,6 +92,6 @@ export function menu({ lang, state, on }) {
       row('storage', 'is-storage', `${megabytes(status.used)} / ${megabytes(status.quota)}; ${say(lang, status.persisted ? 'staff.persisted' : 'staff.not_persisted')}`, !status.persisted),
       row('version', 'is-version', `${app} / ${(bundle || '–').slice(0, 12)}`)),
     said,
-    el('div', { class: 'actions' }, button('sync', on.sync), button('test', on.test), button('export', on.exportAnswers), button('full', on.full), button('pair', on.pair), button('unpair', on.unpair), button('close', on.close)),
-    el('p', {}, el('label', { for: 'receipts' }, say(lang, 'staff.receipts')), file))];
+    el('div', { class: 'actions' }, button('sync', on.sync), button('test', on.test), button('export', on.exportAnswers), button('full', on.full), button('pair', on.pair), button('receipts', () => file.click()), button('unpair', on.unpair)), file,
+    el('div', { class: 'actions' }, el('p', {}, el('label', { for: 'volume' }, say(lang, 'staff.volume')), loudness), button('sound', on.sound)))];
 }

@@ -5,6 +5,7 @@ import { exportFiles, takeReceipts } from './export.js';
 import { pair } from './pairing.js';
 import { Lock } from './pin.js';
 import * as screens from './staff-screens.js';
+import { timeout } from './sync.js';
 import { running } from './tablet.js';
 import { say } from './texts.js';
 
@@ -42,27 +43,44 @@ export class Staff {
   askPIN() {
     const { lock, visits } = this;
     visits.show('pin', screens.pin({
-      lang: 'vi', lock, onopen: () => { if (visits.mode === 'pin') this.#menu(); }, onpair: () => this.enrol(), oncancel: () => visits.home(),
+      lang: 'vi', lock, onopen: () => { if (visits.mode === 'pin') this.#menu(); }, oncancel: () => visits.home(),
     }));
   }
 
   #menu(said = '') {
-    const { tablet, contact, visits, tablet: { bundle, queue, stored: { device } } } = this;
+    const { tablet, visits, tablet: { bundle, queue, stored: { device } } } = this;
     this.asked = null; // when it was asked whether to unpair
     visits.show('staff', screens.menu({ lang: 'vi', state: {
       said, device, desk: bundle ? `${bundle.desk.name.vi || ''} (${bundle.desk.id})` : device.desk,
-      queued: queue.unsent.size, kept: queue.kept.size, contact: tablet.stored.contact, offset: tablet.clock.offset, status: tablet.status,
+      queued: queue.unsent.size, kept: queue.kept.size, contact: tablet.stored.contact, offset: tablet.clock.offset, status: tablet.status, volume: visits.sound.volume,
       app: running, bundle: tablet.release.now?.bundle,
     }, on: {
-      sync: async () => { await contact.meet(); await tablet.look(); this.#again(); },
-      test: () => { visits.home(); visits.begin(true); },
+      sync: (tell) => this.#sync(tell),
+      test: () => { visits.test(); },
       exportAnswers: () => this.#export(),
       receipts: (file) => this.#receipts(file),
       full: () => { fullScreen(); },
       pair: () => this.enrol(),
       unpair: () => this.#unpair(),
       close: () => visits.home(),
+      volume: (volume) => { visits.sound.volume = volume; return tablet.keep({ volume }).then(() => visits.sound.test()); },
+      sound: () => visits.sound.test(),
     } }));
+  }
+
+  // sync says that it sends, how long it has waited and how long it waits at most.
+  async #sync(tell) {
+    const { tablet, contact } = this, began = performance.now();
+    const count = () => tell(say('vi', 'staff.syncing', Math.round((performance.now() - began) / 1000), timeout / 1000));
+    count();
+    const every = setInterval(count, 1000);
+    try {
+      await contact.meet();
+      await tablet.look();
+    } finally {
+      clearInterval(every);
+    }
+    this.#again(say('vi', 'staff.synced', tablet.queue.unsent.size));
   }
 
   // again shows the menu anew, unless staff have left it meanwhile.

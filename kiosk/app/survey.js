@@ -23,29 +23,37 @@ async function drawModule(modules, round, id) {
   return modules[modules.length - 1];
 }
 
-// expected is how many seconds a round takes a person, about: 4 an item, and 3 for each
-// question that comes after them.
-export function expected(bundle, round) {
-  const instrument = bundle.instruments[round.instrument], { factors, modules, quick } = instrument;
-  const more = 3 * (moreSteps(bundle, instrument).length - 1);
-  if (round.form === 'quick') return 4 * quick.items.length + more;
-  if (round.form === 'split') return 4 * modules.reduce((n, m) => n + m.items.length * m.probability, 0) + more;
-  return 4 * factors.reduce((n, f) => n + f.items.length, 0) + more;
+// expected is how many minutes a visit takes, about: a slow reader's 100 words a minute,
+// and two seconds a touch.
+export function expected(visit, language) {
+  const words = visit.items.reduce((n, s) => n + inLanguage(s.item.text, language).split(/\s+/).length, 0);
+  return Math.max(1, Math.round((words / 100 * 60 + 2 * (visit.steps.length - 1)) / 60));
 }
 
-// moreSteps is what comes after the items, up to sending.
-function moreSteps(bundle, instrument) {
-  const steps = [];
-  if (bundle.desk.fields.length > 1) steps.push({ kind: 'field', id: 'field' });
-  steps.push({ kind: 'filing', id: 'filing' }, { kind: 'helped', id: 'helped' });
-  for (const q of instrument.profile || []) if (!q.off) steps.push({ kind: 'profile', id: q.id, question: q });
-  if (bundle.device.comments) steps.push({ kind: 'comment', id: 'comment' });
-  steps.push({ kind: 'send', id: 'send' });
-  return steps;
+// needed is how many of the items asked must carry a level for an answer to count: the
+// round's share of them, one half where the bundle is from before it said so.
+export function needed(visit) {
+  const share = (visit.round.min_answered ?? 0.5) * visit.items.length;
+  return Math.max(1, Math.ceil(share - 1e-9));
+}
+
+// levels counts the items that carry one.
+export const levels = (visit) => Object.values(visit.answers).filter(Number.isInteger).length;
+
+// left: somebody stopped before the answer counts. The last item was never reached.
+export const left = (visit) => visit.far < visit.items.length - 1 && levels(visit) < needed(visit);
+
+// optional is what may be said beside the items, on one page.
+function optional(bundle, instrument) {
+  const questions = [{ kind: 'filing', id: 'filing' }, { kind: 'helped', id: 'helped' }];
+  for (const q of instrument.profile || []) if (!q.off) questions.push({ kind: 'profile', id: q.id, question: q });
+  if (bundle.device.comments) questions.push({ kind: 'comment', id: 'comment' });
+  return questions;
 }
 
 // begin makes a visit: what is asked of one person, and what that person says. mono is
-// when it begins.
+// when it begins. Its steps are the items, the field where there are several, sending, and
+// behind that a page of what is optional.
 export async function begin(bundle, round, id, language, mono) {
   const instrument = bundle.instruments[round.instrument];
   let asked = null; // everything
@@ -55,12 +63,18 @@ export async function begin(bundle, round, id, language, mono) {
   const all = instrument.factors.flatMap((f) => f.items.map((item) => ({ kind: 'item', id: item.id, item, factor: f })))
     .filter((s) => !asked || asked.includes(s.id));
   const items = [...all.filter((s) => s.id === first), ...all.filter((s) => s.id !== first)];
-  const steps = [...items, ...moreSteps(bundle, instrument)];
-  return { id, desk: bundle.desk.id, round, instrument, items, steps, language, mono, at: 0, far: 0, said: {}, profile: {}, answers: {} };
+  const steps = [...items];
+  if (bundle.desk.fields.length > 1) steps.push({ kind: 'field', id: 'field' });
+  steps.push({ kind: 'send', id: 'send' }, { kind: 'more', id: 'more' });
+  return {
+    id, desk: bundle.desk.id, round, instrument, items, steps, optional: optional(bundle, instrument), language, mono,
+    at: 0, far: 0, said: {}, profile: {}, answers: {},
+  };
 }
 
 // submission is what the server is told. Items from the last one that was shown on are
-// broken off; those before it without an answer are blank.
+// broken off; those before it without an answer are blank. Who left before the answer
+// counts says nothing of themselves.
 export function submission(visit, mono) {
   const { instrument } = visit;
   const out = {
@@ -71,6 +85,10 @@ export function submission(visit, mono) {
   };
   for (const name of ['field', 'filing', 'helped', 'comment']) if (visit.said[name]) out[name] = visit.said[name];
   if (Object.keys(visit.profile).length > 0) out.profile = visit.profile;
+  if (left(visit)) {
+    delete out.comment;
+    delete out.profile;
+  }
   return out;
 }
 

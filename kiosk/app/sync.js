@@ -6,7 +6,7 @@ import { base64, base64url, random } from './seal.js';
 
 const maxItems = 200;
 const maxBytes = 1 << 20; // of sealed answers
-const timeout = 60e3;
+export const timeout = 60e3; // of a batch, in ms
 const least = 5e3, most = 600e3; // of waiting after a failure, in ms
 
 // Failure says why a contact failed: offline (nothing came back), stranger (something

@@ -21,13 +21,14 @@ export class Tablet {
   broken = ''; // why the storage takes nothing: full or stopped
   worker = false; // a service worker is there, without which nothing starts offline
   staged = null; // a release that lies ready
+  changed = () => {}; // is called when what is shown between two people may be another
   status = { battery: null, charging: false, persisted: false, used: 0, quota: 0 };
 
   // parts are storage, queue, clock, release, bundle (null before there is one) and stored:
   // what the storage keeps beside answers.
   constructor(parts) {
     Object.assign(this, parts);
-    this.stored = { device: null, pin: null, tries: 0, contact: {}, revoked: false, message: '', ...parts.stored };
+    this.stored = { device: null, pin: null, tries: 0, volume: 1, contact: {}, revoked: false, message: '', ...parts.stored };
   }
 
   static async open() {
@@ -64,6 +65,7 @@ export class Tablet {
   // keep stores values beside the answers.
   async keep(values) {
     Object.assign(this.stored, values);
+    this.changed();
     await this.storage.commit(puts(values));
   }
 
@@ -84,6 +86,7 @@ export class Tablet {
   fail(e) {
     console.error('storage', e?.name, e?.message);
     this.broken = e?.name === 'QuotaExceededError' ? 'full' : 'stopped';
+    this.changed();
   }
 
   // look sees how the tablet does, and whether its storage works again, which it returns.

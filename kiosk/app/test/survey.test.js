@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { newID } from '../seal.js';
-import { begin, expected, inLanguage, roundOf, submission } from '../survey.js';
+import { begin, expected, inLanguage, left, needed, roundOf, submission } from '../survey.js';
 
 const text = (s) => ({ vi: s, en: s + ' (en)' });
 const item = (id) => ({ id, text: text(id) });
@@ -20,26 +20,57 @@ const now = Date.UTC(2026, 10, 24, 3, 20);
 const visit = async (form = 'full', b = bundle(), language = 'vi') => begin(b, round(form), newID(now), language, 1000);
 const items = (v) => v.items.map((s) => s.id).join();
 
-test('a full form asks everything in order, and then what is not about the service', async () => {
+test('a full form asks everything in order, then the field, and sends; what is not about the service is behind that', async () => {
   const v = await visit();
-  assert.equal(v.steps.map((s) => s.id).join(), 'c01,c02,c03,c04,c05,field,filing,helped,sex,comment,send');
-  assert.equal(v.steps.map((s) => s.kind).join(), 'item,item,item,item,item,field,filing,helped,profile,comment,send');
+  assert.equal(v.steps.map((s) => s.id).join(), 'c01,c02,c03,c04,c05,field,send,more');
+  assert.equal(v.steps.map((s) => s.kind).join(), 'item,item,item,item,item,field,send,more');
+  assert.equal(v.optional.map((q) => q.id).join(), 'filing,helped,sex,comment');
+  assert.equal(v.optional.map((q) => q.kind).join(), 'filing,helped,profile,comment');
   assert.deepEqual(v.items.map((s) => s.factor.id), ['A', 'A', 'B', 'C', 'C']);
   assert.deepEqual([v.desk, v.at, v.far, v.answers, v.said, v.profile], ['Q1', 0, 0, {}, {}, {}]);
   for (const fields of [0, 1]) assert.ok(!(await visit('full', bundle(fields))).steps.some((s) => s.kind === 'field'), 'a desk with one field does not ask which');
-  assert.ok(!(await visit('full', bundle(2, false))).steps.some((s) => s.kind === 'comment'));
+  assert.ok(!(await visit('full', bundle(2, false))).optional.some((q) => q.kind === 'comment'));
   const bare = bundle();
   bare.instruments['small@3'] = { ...instrument, profile: undefined };
-  assert.ok(!(await visit('full', bare)).steps.some((s) => s.kind === 'profile'));
+  assert.ok(!(await visit('full', bare)).optional.some((q) => q.kind === 'profile'));
 });
 
 test('a quick form asks its items, in the order of the instrument', async () => {
   assert.equal(items(await visit('quick')), 'c01,c05');
 });
 
-test('how long it takes, about', () => {
-  assert.deepEqual(['full', 'quick', 'split'].map((form) => Math.round(expected(bundle(), round(form)))), [35, 23, 27]);
-  assert.equal(expected(bundle(1, false), round('quick')), 17);
+test('how long it takes, about: a hundred words a minute, and two seconds a touch', async () => {
+  const v = await visit(); // five items of one word, the field and sending: 3 s and 14 s
+  assert.equal(expected(v, 'vi'), 1);
+  for (const [words, minutes] of [[14, 1], [25, 1], [26, 2], [45, 2], [46, 3]]) {
+    const long = { ...v, items: v.items.map((s) => ({ ...s, item: { id: s.id, text: text(Array(words).fill('từ').join(' ')) } })) };
+    assert.equal(expected(long, 'vi'), minutes, `${words} words`);
+  }
+});
+
+test('how many questions must have a level for an answer to count', async () => {
+  for (const [share, asked, want] of [[undefined, 7, 4], [0.5, 8, 4], [0.5, 5, 3], [1, 7, 7], [0.8, 5, 4], [0.1, 7, 1], [0.7, 10, 7]]) {
+    const v = { round: { min_answered: share }, items: Array(asked) };
+    assert.equal(needed(v), want, `${share} of ${asked}`);
+    // As survey.Valid has it on the server.
+    const valid = (levels) => levels >= (share ?? 0.5) * asked;
+    assert.deepEqual([valid(want), valid(want - 1)], [true, false], `${share} of ${asked}`);
+  }
+});
+
+test('who leaves before the answer counts says nothing of themselves', async () => {
+  const said = async (far, answers) => {
+    const v = Object.assign(await visit(), { far, answers, said: { field: 'land', comment: 'Tốt' }, profile: { sex: 'female' } });
+    const { comment, profile, field } = submission(v, 1000);
+    assert.equal(field, 'land');
+    assert.equal(left(v), comment === undefined);
+    assert.equal(comment === undefined, profile === undefined);
+    return comment !== undefined;
+  };
+  assert.equal(await said(2, { c01: 5, c02: 4 }), false);
+  assert.equal(await said(2, { c01: 5, c02: 4, c03: 'na' }), false, 'what does not apply is no level');
+  assert.equal(await said(2, { c01: 5, c02: 4, c03: 1 }), true);
+  assert.equal(await said(4, { c01: 5 }), true, 'who has seen every question has not left');
 });
 
 test('what a module asks first comes before the others', async () => {
@@ -92,7 +123,7 @@ test('a submission says how far somebody came', async () => {
 });
 
 test('a submission has what was said, and nothing that was not', async () => {
-  const v = await visit('full', bundle(), 'en');
+  const v = Object.assign(await visit('full', bundle(), 'en'), { far: 4 });
   v.said = { field: 'land', filing: 'counter', helped: 'alone', comment: 'Tốt' };
   v.profile = { sex: 'female' };
   const s = submission(v, 1000);

@@ -116,7 +116,7 @@ class Tablet {
     for (visit.far = 0; visit.far < stop; visit.far++) this.#choose(visit);
     this.#choose(visit);
     if (!Object.values(visit.answers).some((v) => v > 0)) visit.answers[visit.items[0].id] = 3;
-    for (const s of visit.steps) {
+    for (const s of [...visit.steps, ...visit.optional]) {
       if (draw() < 0.3) continue;
       const pick = (list) => list[Math.floor(draw() * list.length)];
       if (s.kind === 'field') visit.said.field = pick(bundle.desk.fields).id;
@@ -125,9 +125,12 @@ class Tablet {
       if (s.kind === 'profile') visit.profile[s.id] = pick(s.question.options).id;
       if (s.kind === 'comment') visit.said.comment = pick(comments);
     }
+    // Who left before half of the questions have a level says nothing of themselves.
+    const left = visit.far < visit.items.length - 1 && Object.values(visit.answers).filter((v) => v > 0).length < visit.items.length / 2;
     const code = seals.newReceipt(), receipt = seals.hex(await seals.sha256(seals.bytes(code)));
     const answer = { // by what the person did
       thanked: false, receipt, ...visit.said, profile: visit.profile, id: visit.id, round: round.id, desk: bundle.desk.id, reached: visit.items[visit.far].id, language: visit.language,
+      ...left ? { comment: undefined, profile: {} } : {},
       instrument: round.instrument.split('@')[0], version: Number(round.instrument.split('@')[1]), answers: visit.answers,
     };
     let stored; // the digest of what is stored
