@@ -55,14 +55,14 @@ func TestAnswerBeforeItsInstrument(t *testing.T) {
 			t.Fatal(err)
 		}
 		behind.held.Store(&revisions)
-		next := *stores[0].View().Instruments[survey.InstrumentKey(seeds.Sipas2640, 1)]
-		next.Version = 2
+		next := *stores[0].View().Instruments[survey.InstrumentKey(seeds.Sipas2640, rs[0].Version)]
+		next.Version = 99
 		if _, err := stores[0].PutDocuments(t.Context(), survey.Documents{Instruments: []survey.Instrument{next}}); err != nil {
 			t.Fatal(err)
 		}
 		late := rs[0]
 		late.ID[15] ^= 1
-		late.Version = 2
+		late.Version = next.Version
 		add(t, stores[0], []survey.Response{late})
 		if !blind {
 			behind.held.Store(nil)

@@ -64,7 +64,11 @@ func openPortal(t *testing.T, h *hall, path string, strips bool) (office string)
 func TestPathBrowser(t *testing.T) {
 	waits(t)
 	chromium(t)
-	for name, strips := range map[string]bool{"a proxy that strips the path": true, "a proxy that passes it on": false} {
+	proxies := map[string]bool{"a proxy that strips the path": true, "a proxy that passes it on": false}
+	if ciOr(t, 2, 1) == 1 {
+		delete(proxies, "a proxy that passes it on")
+	}
+	for name, strips := range proxies {
 		t.Run(name, func(t *testing.T) {
 			docs := hallDocuments(t)
 			h := openHall(t, docs)
