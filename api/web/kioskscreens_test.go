@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -66,18 +67,40 @@ const screenTools = `
 		}
 		if (scrolls) scrollTo(0, 0);
 	};
+	// contrast computes, as WCAG does, how far text and its ground are apart, and the border
+	// of a control, or the control itself, and what is around it.
+	const contrast = (name) => {
+		const numbers = (c) => c.match(/[\d.]+/g).map(Number);
+		const opaque = (c) => { const n = numbers(c); return n.length === 3 || n[3] === 1; };
+		const ground = (e) => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor; if (opaque(c)) return c; } return "rgb(255, 255, 255)"; };
+		const light = (c) => { const [r, g, b] = numbers(c).map((v) => v / 255).map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+		const apart = (a, b) => { const [x, y] = [light(a), light(b)].sort((p, q) => q - p); return (x + 0.05) / (y + 0.05); };
+		const least = (what, e, a, b, want) => { if (apart(a, b) < want) problems.push(name + ": " + what + " of " + called(e) + " " + e.className + " is " + apart(a, b).toFixed(2) + ":1, " + a + " on " + b); };
+		for (const e of document.querySelectorAll("#app *")) {
+			if (e.getClientRects().length === 0 || e.closest("svg") && !e.matches(".face")) continue;
+			const s = getComputedStyle(e);
+			if (e.matches(".face")) least("the face", e, s.stroke, ground(e), 3);
+			else if ([...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim())) least("text", e, s.color, ground(e), 4.5);
+			const border = s.borderTopWidth !== "0px" && opaque(s.borderTopColor);
+			if (border && e.matches("button,input,textarea,section,output")) {
+				const around = ground(e.parentElement);
+				if (apart(ground(e), around) < 3) least("the border", e, s.borderTopColor, around, 3);
+			}
+		}
+	};
 `
 
 // walkScreens goes through a visit by touching, looks at every screen in both languages, and
 // returns what is wrong. stopAt names a screen on which it stops, for a picture.
-const walkScreens = `(async (scrolls, enlarged, stopAt) => {` + screenTools + `
+const walkScreens = `(async (scrolls, enlarged, stopAt, contrasts) => {` + screenTools + `
+	const check = contrasts ? contrast : look;
 	class Stop extends Error {}
 	const both = (name) => {
 		if (name === stopAt) throw new Stop();
-		look(name, scrolls);
+		check(name, scrolls);
 		if (!one(".language") || one("dialog[open]")) return;
 		one(".language").click();
-		look(name, scrolls);
+		check(name, scrolls);
 		if (name + "-en" === stopAt) throw new Stop();
 		one(".language").click();
 	};
@@ -88,7 +111,7 @@ const walkScreens = `(async (scrolls, enlarged, stopAt) => {` + screenTools + `
 		both("about");
 		one("#close").click();
 		one("#large").click();
-		look("large", enlarged);
+		check("large", enlarged);
 		if (stopAt === "large") throw new Stop();
 		one("#large").click();
 		one('.first .level[data-value="4"]').click();
@@ -183,6 +206,66 @@ func TestKioskSizes(t *testing.T) {
 					w.screen(size, percent, zoom)
 					if wrong := w.ask(fmt.Sprintf(`%s(%v, %v)`, walkScreens, percent == 200, percent > 100)); wrong != "" {
 						t.Errorf("%s:\n%s", name, wrong)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestKioskContrast: text stands out from its ground by 4.5:1, borders of controls and faces
+// from what is around them by 3:1, on citizens' screens and on those of staff.
+func TestKioskContrast(t *testing.T) {
+	waits(t)
+	chromium(t)
+	w := openLong(t)
+	if wrong := w.ask(walkScreens + `(true, true, null, true)`); wrong != "" {
+		t.Error(wrong)
+	}
+	only := `(async () => {` + screenTools + ` contrast("staff"); return problems.join("\n"); })()`
+	w.ready()
+	w.eval(`document.querySelector("#staff").click(), ""`)
+	w.until("the PIN", `document.querySelector("#pin")`)
+	if wrong := w.ask(only); wrong != "" {
+		t.Error(wrong)
+	}
+	w.do(chromedp.SendKeys(chromedp.CSS("#pin"), "2468"))
+	w.eval(`document.querySelector("#open").click(), ""`)
+	w.until("the menu", `document.querySelector("#do-pair")`)
+	if wrong := w.ask(only); wrong != "" {
+		t.Error(wrong)
+	}
+	w.eval(`document.querySelector("#do-pair").click(), ""`)
+	w.until("the page for pairing", `document.querySelector("#code")`)
+	if wrong := w.ask(only); wrong != "" {
+		t.Error(wrong)
+	}
+}
+
+// TestKioskTextSize: at 150% and 200% every text is that much larger, whichever way the
+// browser enlarges it.
+func TestKioskTextSize(t *testing.T) {
+	waits(t)
+	chromium(t)
+	w := openLong(t)
+	sizes := func() (sizes []float64) {
+		t.Helper()
+		text := w.eval(`JSON.stringify([...document.querySelectorAll("#app p, #app b, #app h1, #app button, #app span")].filter((e) => e.className !== "long" && e.className !== "short" && !e.matches(".mark"))` +
+			`.map((e) => parseFloat(getComputedStyle(e).fontSize) * devicePixelRatio))`)
+		if err := json.Unmarshal([]byte(text), &sizes); err != nil {
+			t.Fatal(err)
+		}
+		return sizes
+	}
+	for _, size := range tabletSizes {
+		w.screen(size, 100, true)
+		usual := sizes()
+		for _, percent := range []int64{150, 200} {
+			for _, zoom := range []bool{true, false} {
+				w.screen(size, percent, zoom)
+				for i, got := range sizes() {
+					if want := usual[i] * float64(percent) / 100; math.Abs(got-want) > 0.01*want {
+						t.Errorf("%dx%d at %d%%, zoom %v: text %d is %g, want %g", size[0], size[1], percent, zoom, i, got, want)
 					}
 				}
 			}

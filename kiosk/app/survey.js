@@ -23,11 +23,13 @@ async function drawModule(modules, round, id) {
   return modules[modules.length - 1];
 }
 
-// expected is how many minutes a visit takes, about: a slow reader's 100 words a minute,
-// and two seconds a touch.
+// expected is within how many minutes a visit is over, by the model of README.md: somebody
+// reads 200 words a minute, some 150 of them beside the questions (the notice, the levels,
+// the field, sending), and a touch takes a second and a half.
 export function expected(visit, language) {
-  const words = visit.items.reduce((n, s) => n + inLanguage(s.item.text, language).split(/\s+/).length, 0);
-  return Math.max(1, Math.round((words / 100 * 60 + 2 * (visit.steps.length - 1)) / 60));
+  const words = (text) => inLanguage(text, language).split(/\s+/).filter(Boolean).length;
+  const read = visit.items.reduce((n, s) => n + words(s.item.text) + words(s.item.note), 150);
+  return Math.ceil((0.3 * read + 1.5 * (visit.steps.length - 1)) / 60);
 }
 
 // needed is how many of the items asked must carry a level for an answer to count: the
