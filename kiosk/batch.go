@@ -68,6 +68,9 @@ type Status struct {
 	// Used and Quota of the storage in bytes, 0 where it is not told.
 	Used  int64 `json:"used"`
 	Quota int64 `json:"quota"`
+	// Room is for how many bytes its last probe of the storage found room, up to
+	// EnoughRoom; nil where it did not probe.
+	Room *int64 `json:"room,omitempty"`
 	// Abandoned counts those of the epoch that began and did not finish; what they
 	// said was discarded.
 	Abandoned int64 `json:"abandoned"`
@@ -120,7 +123,7 @@ func ReadBatch(text []byte, most int) (*Batch, error) {
 		return refuse("a text is too long")
 	case b.Status.Battery != nil && !(*b.Status.Battery >= 0 && *b.Status.Battery <= 1):
 		return refuse("battery")
-	case b.Status.Used < 0 || b.Status.Quota < 0 || b.Status.Abandoned < 0:
+	case b.Status.Used < 0 || b.Status.Quota < 0 || b.Status.Abandoned < 0 || b.Status.Room != nil && *b.Status.Room < 0:
 		return refuse("status")
 	case len(b.Items) > most:
 		return refuse("too many answers")

@@ -2,6 +2,7 @@ package kiosk
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -221,6 +222,8 @@ const (
 	StateMissing  = "missing"
 	StateStopped  = "stopped"
 	StateClock    = "clock"
+	StateBattery  = "battery"
+	StateStorage  = "storage"
 	StateQueue    = "queue"
 	StateSilent   = "silent"
 	StateUnpaired = "unpaired"
@@ -230,7 +233,7 @@ const (
 
 // States lists them, worst first. Nothing is to be done about a revoked tablet but about
 // answers that are lost with it.
-var States = []string{StateCloned, StateMissing, StateStopped, StateClock, StateQueue, StateSilent, StateUnpaired, StateRevoked, StateFine}
+var States = []string{StateCloned, StateMissing, StateStopped, StateClock, StateBattery, StateStorage, StateQueue, StateSilent, StateUnpaired, StateRevoked, StateFine}
 
 const (
 	// silentAfter is for how much of the opening hours a tablet may say nothing.
@@ -239,10 +242,38 @@ const (
 	queueLong = 100
 	// ClockLimit is by how much a wall clock may be wrong.
 	ClockLimit = 5 * time.Minute
+	// batteryLow is the charge in percent below which a tablet that is not plugged in soon goes off.
+	batteryLow = 20
+	// EnoughRoom is the room in bytes that a tablet's storage should have.
+	EnoughRoom = 8 << 20
+	// storageHigh is how much of its quota in percent a tablet may use.
+	storageHigh = 90
 )
 
 // harmless problems are none: no round is open, or the tablet was paired just now.
 var harmless = []string{"", "closed", "preparing"}
+
+// Percent is the charge as it is shown, nil where it is not told.
+func (s *Status) Percent() *int {
+	if s.Battery == nil {
+		return nil
+	}
+	percent := int(math.Round(*s.Battery * 100))
+	return &percent
+}
+
+// BatteryLow: it is not plugged in, and below a fifth of its charge.
+func (s *Status) BatteryLow() bool {
+	percent := s.Percent()
+	return percent != nil && *percent < batteryLow && !s.Charging
+}
+
+// StorageLow: its last probe found less room than a tablet should have, or it uses nearly all
+// that its browser gives it. Browsers name a quota for which the disk has no room, so the probe
+// goes before.
+func (s *Status) StorageLow() bool {
+	return s.Room != nil && *s.Room < EnoughRoom || s.Quota > 0 && float64(s.Used)/float64(s.Quota) > storageHigh/100.0
+}
 
 // Standing says how a tablet does: all of States that apply, or StateFine.
 func (c *Contact) Standing(d *Device, now time.Time) []string {
@@ -253,6 +284,8 @@ func (c *Contact) Standing(d *Device, now time.Time) []string {
 		StateMissing:  c.Lost() > 0,
 		StateStopped:  works && !slices.Contains(harmless, c.Status.Problem),
 		StateClock:    works && (c.Offset > ClockLimit.Milliseconds() || c.Offset < -ClockLimit.Milliseconds()),
+		StateBattery:  works && c.Status.BatteryLow(),
+		StateStorage:  works && c.Status.Problem != "full" && c.Status.StorageLow(),
 		StateQueue:    !revoked && c.Queue >= queueLong && c.Queue > c.Before,
 		StateSilent:   works && openBetween(c.Last, now) > silentAfter,
 		StateUnpaired: !paired && !revoked,

@@ -414,6 +414,15 @@ func paired(t *testing.T) (Device, Contact) {
 }
 
 func TestStanding(t *testing.T) {
+	battery := func(charge float64, charging bool) func(*Device, *Contact) {
+		return func(_ *Device, c *Contact) { c.Status.Battery, c.Status.Charging = &charge, charging }
+	}
+	room := func(bytes int64) func(*Device, *Contact) {
+		return func(_ *Device, c *Contact) { c.Status.Room, c.Status.Quota = &bytes, 10<<30 }
+	}
+	used := func(used, quota int64) func(*Device, *Contact) {
+		return func(_ *Device, c *Contact) { c.Status.Used, c.Status.Quota = used, quota }
+	}
 	limit := ClockLimit.Milliseconds()
 	for name, test := range map[string]struct {
 		change func(*Device, *Contact)
@@ -445,6 +454,22 @@ func TestStanding(t *testing.T) {
 		"fewer wait than before":    {func(_ *Device, c *Contact) { c.Queue, c.Before = 100, 101 }, "fine"},
 		"as many as before":         {func(_ *Device, c *Contact) { c.Queue, c.Before = 100, 100 }, "fine"},
 		"more than before":          {func(_ *Device, c *Contact) { c.Queue, c.Before = 101, 100 }, "queue"},
+		"plugged out at 6%":         {battery(0.06, false), "battery"},
+		"plugged out at 19.4%":      {battery(0.194, false), "battery"},
+		"plugged out at 19.5%":      {battery(0.195, false), "fine"}, // it is shown as 20%
+		"plugged out at 20%":        {battery(0.2, false), "fine"},
+		"plugged in at 6%":          {battery(0.06, true), "fine"},
+		"empty":                     {battery(0, false), "battery"},
+		"room enough":               {room(EnoughRoom), "fine"},
+		"room for a byte less":      {room(EnoughRoom - 1), "storage"},
+		"room for the probe alone":  {room(64 << 10), "storage"},
+		"90% used":                  {used(900, 1000), "fine"},
+		"more than 90% used":        {used(901, 1000), "storage"},
+		"used, quota not told":      {used(901, 0), "fine"},
+		"the largest numbers":       {used(math.MaxInt64, math.MaxInt64), "storage"},
+		"full by its probe":         {func(_ *Device, c *Contact) { room(0)(nil, c); c.Status.Problem = "full" }, "stopped"},
+		"battery low, revoked":      {func(d *Device, c *Contact) { battery(0.06, false)(d, c); d.Revoke(noon) }, "revoked"},
+		"battery low, then silent":  {func(d *Device, c *Contact) { battery(0.06, false)(d, c); c.Last = noon.Add(-2 * time.Hour) }, "battery silent"},
 		"silent":                    {func(_ *Device, c *Contact) { c.Last = noon.Add(-2 * time.Hour) }, "silent"},
 		"everything": {func(_ *Device, c *Contact) {
 			c.Epochs[0].Clones, c.Epochs[0].Highest, c.Status.Problem, c.Offset, c.Queue, c.Last = 1, 9, "stopped", -limit-1, 500, noon.AddDate(0, 0, -1)

@@ -2,7 +2,6 @@ package web
 
 import (
 	"cmp"
-	"math"
 	"net/url"
 	"slices"
 	"strings"
@@ -72,7 +71,7 @@ type tabletLine struct {
 	// Clock says how the tablet's clock goes, Battery and Storage are "" where the
 	// tablet does not tell.
 	Clock, Battery, Storage string
-	ClockWrong, BatteryLow  bool
+	ClockWrong              bool
 	// Round warns that the desk has no round for the tablet, now or soon; "" where it has
 	// one: "none", or "codes" where its QR codes lead to the round RoundTitle, which is for
 	// them alone.
@@ -220,8 +219,8 @@ func (s *Server) tabletLine(p *page, d DeviceStatus, now time.Time) tabletLine {
 	default:
 		t.Clock = p.T("fleet.clock_fast", p.span(-offset))
 	}
-	if b := d.Status.Battery; b != nil {
-		t.Battery, t.BatteryLow = p.Num(int(math.Round(*b*100)))+"%", *b < 0.2 && !d.Status.Charging
+	if percent := d.Status.Percent(); percent != nil {
+		t.Battery = p.Num(*percent) + "%"
 	}
 	if d.Status.Quota > 0 {
 		t.Storage = p.T("fleet.storage_of", p.size(d.Status.Used), p.size(d.Status.Quota))

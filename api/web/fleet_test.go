@@ -164,7 +164,7 @@ func TestFleetList(t *testing.T) {
 		"Sảnh chính":            {"Trùng máy", "Mất liên lạc", "Tìm máy thứ hai", "3 giờ trước", "Quầy 2 Q2 UBND xã Một"},
 		"Quầy <b>tiếp nhận</b>": {"Thiếu phiếu", "120–134, 140, 200, và 1 khoảng nữa", "18 phiếu", "12 phiếu mất dấu"},
 		"Cạnh thang máy":        {"Ngừng nhận phiếu", "Bộ nhớ đầy"},
-		"Hành lang":             {"Sai giờ", "chậm 12 phút", "pin còn 8%", "trình duyệt có thể tự xóa"},
+		"Hành lang":             {"Sai giờ Sắp hết pin", "chậm 12 phút", "pin còn 8%", "trình duyệt có thể tự xóa"},
 		"Phòng họp":             {"Phiếu chờ tăng", " 1.250 "},
 		"Bàn chờ":               {"Mất liên lạc", "2 giờ trước", "08:15 24/11/2026", "phiếu khảo sát cũ chương trình cũ"},
 		"Máy mới":               {"Chưa ghép", "chưa lần nào", ids[kiosk.StateUnpaired]},
@@ -191,7 +191,7 @@ func TestFleetList(t *testing.T) {
 		}
 	}
 	tiles := plain(a.body[strings.Index(a.body, `class="states"`):strings.Index(a.body, `class="bar-row`)])
-	for _, tile := range []string{"10 Tất cả", "1 Trùng máy", "1 Thiếu phiếu", "1 Ngừng nhận phiếu", "1 Sai giờ", "1 Phiếu chờ tăng", "2 Mất liên lạc", "1 Chưa ghép", "1 Đã thu hồi", "2 Bình thường"} {
+	for _, tile := range []string{"10 Tất cả", "1 Trùng máy", "1 Thiếu phiếu", "1 Ngừng nhận phiếu", "1 Sai giờ", "1 Sắp hết pin", "1 Phiếu chờ tăng", "2 Mất liên lạc", "1 Chưa ghép", "1 Đã thu hồi", "2 Bình thường"} {
 		if !strings.Contains(tiles, tile) {
 			t.Errorf("the summary lacks %q: %s", tile, tiles)
 		}
@@ -562,7 +562,7 @@ func TestFleetTablet(t *testing.T) {
 	s, ids := e.staff(), e.fleet()
 	for state, says := range map[string][]string{
 		kiosk.StateMissing:  {"Thiếu phiếu Máy đã nhận những phiếu", "Việc cần làm: Hỏi quầy", "120–134, 140, 200, 220 (18 phiếu)", "12 phiếu mất dấu", "Số phiếu máy đã nhận 240"},
-		kiosk.StateStopped:  {"Bộ nhớ đầy. Nối mạng và để máy gửi hết phiếu."},
+		kiosk.StateStopped:  {"Bộ nhớ đầy. Xóa bớt ảnh, tệp tải xuống"},
 		kiosk.StateClock:    {"Sai giờ", "múi giờ Việt Nam (GMT+7)", "chậm 12 phút", "8%", "Cài trang khảo sát ra màn hình chính"},
 		kiosk.StateCloned:   {"Trùng máy", "Phiếu trùng số 2", "Mất liên lạc"},
 		kiosk.StateUnpaired: {"Chưa ghép", "Lấy mã ghép"},
@@ -589,6 +589,38 @@ func TestFleetTablet(t *testing.T) {
 	})
 	if text := plain(s.get("/fleet/" + many).body); !strings.Contains(text, "97, 99, và 550 khoảng nữa (600 phiếu)") {
 		t.Errorf("the list of numbers has no end: %s", text)
+	}
+}
+
+// TestFleetMachine: a tablet that soon goes off, or soon has no room, is none that does well.
+func TestFleetMachine(t *testing.T) {
+	e := start(t, options{})
+	s, ids := e.staff(), map[string]string{}
+	add := func(name string, battery float64, charging bool, room int64) {
+		ids[name] = e.tablet(name, "Q1", func(_ *kiosk.Device, c *kiosk.Contact) {
+			c.Status.Battery, c.Status.Charging, c.Status.Room = &battery, charging, &room
+		})
+	}
+	add("6%", 0.06, false, kiosk.EnoughRoom)
+	add("20%", 0.2, false, kiosk.EnoughRoom)
+	add("6%, plugged in", 0.06, true, kiosk.EnoughRoom)
+	add("nearly full", 1, true, kiosk.EnoughRoom-1)
+	for name, says := range map[string][]string{"6%": {"Sắp hết pin", "Cắm sạc cho máy", "cắm sạc suốt giờ làm việc"}, "nearly full": {"Sắp đầy bộ nhớ", "Xóa bớt ảnh", "Không xóa dữ liệu trình duyệt"}, "20%": nil, "6%, plugged in": nil} {
+		lines, _ := rows(s.get("/fleet").body)
+		page := plain(s.get("/fleet/" + ids[name]).body)
+		for i, text := range says {
+			if i < 2 && !strings.Contains(lines[name], text) || i != 1 && !strings.Contains(page, text) {
+				t.Errorf("%s lacks %q: %s; %s", name, text, lines[name], page)
+			}
+		}
+		if fine := strings.Contains(lines[name], "Bình thường"); fine != (says == nil) {
+			t.Errorf("%s does well: %t: %s", name, fine, lines[name])
+		}
+	}
+	for state, want := range map[string]string{"battery": "6%", "storage": "nearly full"} {
+		if _, names := rows(s.get("/fleet?state=" + state).body); !slices.Equal(names, []string{want}) {
+			t.Errorf("%s: %q", state, names)
+		}
 	}
 }
 
