@@ -24,6 +24,14 @@ export function takeCode() {
   return code;
 }
 
+// watchRests returns how often the page was hidden or frozen, NaN while it is hidden.
+export function watchRests() {
+  let rests = 0;
+  const count = () => { rests++; };
+  for (const event of ['visibilitychange', 'freeze', 'resume']) document.addEventListener(event, count);
+  return () => (document.visibilityState === 'hidden' ? NaN : rests);
+}
+
 let light; // held for as long as the page is seen
 
 // stayAwake keeps the light on.

@@ -48,6 +48,8 @@ export class Contact {
     const reached = result === 'ok' || result === 'revoked';
     const contact = { at: reached ? clock.time() : tablet.stored.contact.at, result };
     await tablet.keep({ contact, clock: { offset: clock.offset, seen: clock.seen } }).catch((e) => tablet.fail(e));
+    // Where no contact says it, sessions say until when the clock went as it should.
+    if (!reached) await tablet.queue.note(clock.record()).catch((e) => tablet.fail(e));
     // Answers go before a release, which may take long.
     if (heard && !heard.revoked) await this.#stage(heard);
     return !reached;

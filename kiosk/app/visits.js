@@ -3,6 +3,7 @@
 
 import { store } from './answer.js';
 import { fullScreen } from './browser.js';
+import { Rest } from './clock.js';
 import { show } from './dom.js';
 import * as screens from './screens.js';
 import { newID, newReceipt } from './seal.js';
@@ -37,6 +38,7 @@ export class Visits {
 
   // watch sees what people do and what time does.
   watch() {
+    this.rest = new Rest(this.tablet.clock.read);
     for (const event of ['pointerdown', 'keydown', 'input']) window.addEventListener(event, () => this.touched(), true);
     document.addEventListener('visibilitychange', () => this.#tick());
     // The second half of a double touch is no answer to the question that came meanwhile, and
@@ -267,14 +269,13 @@ export class Visits {
   }
 
   #tick() {
-    const { tablet } = this, now = performance.now(), wall = Date.now();
+    const { tablet } = this, now = performance.now();
     tablet.clock.now(); // a jump is seen within a second
     // Who comes when a tablet wakes up is not who put it to sleep.
-    if (wall - this.ticked > idleFor * 1000) {
+    if (this.rest.past() > idleFor * 1000) {
       this.sound.hush();
       this.last = -Infinity;
     }
-    this.ticked = wall;
     const last = Math.max(this.last, Math.min(now, this.sound.until)); // who listens is there
     const quiet = (now - last) / 1000;
     if (this.mode === 'thanks' && this.done) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { Clock, dayOf } from '../clock.js';
+import { Clock, dayOf, lastLikely, Rest } from '../clock.js';
 
 const hour = 3600e3, day = 24 * hour;
 const now = Date.UTC(2026, 10, 24, 3, 20); // 10:20 in Vietnam
@@ -146,4 +146,96 @@ test('a day begins at midnight in Vietnam', () => {
   assert.equal(dayOf(Date.UTC(2026, 10, 23, 17)), '2026-11-24');
   assert.equal(dayOf(Date.UTC(2026, 11, 31, 17)), '2027-01-01');
   assert.equal(dayOf(Date.UTC(2028, 1, 28, 17)), '2028-02-29');
+});
+
+test('a clock that is set while the program runs does not change what time it is', () => {
+  for (const [contact, name] of [[true, 'in a session with contact'], [false, 'after a start without network']]) {
+    for (const jump of [2 * 60e3, -2 * 60e3, 3 * hour, -3 * hour, 3 * day, -3 * day, 3652 * day]) {
+      const t = new Tablet(5000);
+      t.start();
+      t.contact();
+      if (!contact) t.restart(hour);
+      t.pass(60e3);
+      t.clock.now();
+      t.ahead += jump;
+      assert.equal(t.off(), 0, `${name}: ${jump}`);
+      t.pass(hour);
+      assert.equal(t.off(), 0, `${name}: ${jump}, an hour later`);
+      assert.deepEqual([t.clock.record().anchor, t.clock.record().n], [undefined, contact ? 2 : 3], 'only the service says so');
+      const wrong = Math.abs(jump) > day;
+      assert.deepEqual([t.clock.wrong('2026-11-24'), t.clock.doubtful()], [wrong, false], `${name}: ${jump}`);
+      t.ahead -= jump;
+      assert.deepEqual([t.off(), t.clock.wrong('2026-11-24')], [0, false], 'set right again');
+      t.ahead += jump;
+      t.contact();
+      assert.deepEqual([t.off(), t.clock.wrong('2026-11-24')], [0, false], 'a contact');
+    }
+  }
+});
+
+test('while the page was hidden the monotonic clock may have stood', () => {
+  const t = new Tablet();
+  let rests = 0;
+  const read = t.read.bind(t);
+  t.read = () => ({ ...read(), rests });
+  t.start();
+  t.contact();
+  t.pass(9 * hour);
+  t.started += 9 * hour;
+  rests++;
+  assert.deepEqual([t.off(), t.clock.wrong('2026-11-24'), t.clock.doubtful()], [0, false, false]);
+  rests = NaN; // hidden now
+  t.pass(9 * hour);
+  t.started += 9 * hour;
+  assert.equal(t.off(), 0);
+  // Off for longer than anybody is, or set ahead.
+  for (const [off, doubt] of [[7 * day, false], [7 * day + 1, true]]) {
+    t.contact();
+    t.pass(off);
+    t.started += off;
+    assert.deepEqual([t.clock.doubtful(), t.clock.wrong('2026-11-24')], [doubt, false], String(off));
+  }
+});
+
+test('a clock that was set ahead while the tablet was off is doubted, over starts too', () => {
+  for (const ahead of [8 * day, 3652 * day]) {
+    const t = new Tablet(3 * hour);
+    t.start();
+    t.contact();
+    const sessions = [];
+    const start = () => {
+      sessions.push(structuredClone(t.clock.record()));
+      const { offset, seen } = t.clock;
+      t.restart(hour);
+      t.start(sessions.at(-1), { offset, seen, end: lastLikely(sessions, { offset, seen }) });
+      return t.clock.doubtful();
+    };
+    assert.equal(start(), false, 'as it was');
+    t.ahead += ahead;
+    assert.deepEqual([start(), start(), start()], [true, true, true]);
+    t.pass(5 * day);
+    t.ahead -= ahead + 5 * day;
+    assert.equal(start(), false, 'set right again');
+    t.ahead += ahead;
+    start();
+    t.contact();
+    assert.deepEqual([t.clock.doubtful(), start()], [false, false], 'after a contact');
+  }
+});
+
+test('sleep is told from a clock that is set', () => {
+  const now = { mono: 0, wall: 0, rests: 0 }, rest = new Rest(() => ({ ...now }));
+  const after = (mono, wall, rests) => {
+    now.mono += mono;
+    now.wall += wall;
+    now.rests = rests;
+    return rest.past();
+  };
+  assert.equal(after(1000, 1000, 0), 0);
+  for (const set of [2 * 60e3, -2 * 60e3, 3 * hour, -3 * hour]) assert.equal(after(1000, 1000 + set, 0), 0, `set by ${set}`);
+  assert.equal(after(61e3, 1000, 1), 61e3, 'hidden or frozen');
+  assert.equal(after(1000, 3 * hour, 2), 3 * hour, 'hidden, and the monotonic clock stood');
+  assert.equal(after(1000, 1000, NaN), 1000, 'hidden for a moment');
+  assert.equal(after(1000, 3 * hour, NaN), 3 * hour, 'asleep while it was hidden');
+  assert.equal(after(1000, 3 * hour, 3), 3 * hour);
 });
