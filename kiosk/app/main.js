@@ -7,13 +7,30 @@ import { Contact } from './contact.js';
 import { show } from './dom.js';
 import { problem } from './screens.js';
 import { Staff } from './staff.js';
+import { isFull } from './storage.js';
 import { running, Tablet } from './tablet.js';
 import { Visits } from './visits.js';
 
+const openAgain = 15e3; // ms
 const readFor = 20e3; // ms, for who has to read that an answer was not stored
 
+// opened is the tablet, once its storage can be read: a disk that is full to its end, or that
+// the browser fails to read, may let it be later.
+async function opened() {
+  for (;;) {
+    try {
+      return await Tablet.open();
+    } catch (e) {
+      if (!(e instanceof DOMException)) throw e;
+      console.error('start', e.name, e.message);
+      show(problem({ kind: isFull(e) ? 'full' : 'stopped' }));
+      await new Promise((resolve) => { setTimeout(resolve, openAgain); });
+    }
+  }
+}
+
 async function start() {
-  const tablet = await Tablet.open();
+  const tablet = await opened();
   const contact = new Contact(tablet, ask);
   const visits = new Visits(tablet, () => staff.askPIN());
   const staff = new Staff(tablet, contact, visits);
@@ -43,8 +60,8 @@ async function start() {
   }
   setInterval(async () => {
     if (performance.now() - visits.lost < readFor) return;
-    const works = await tablet.look();
-    if (!works && tablet.broken === 'stopped' && visits.mode === 'attract') location.reload(); // the database may have been closed
+    await tablet.look();
+    if (tablet.replaced && visits.mode === 'attract') location.reload();
   }, 60e3);
 }
 

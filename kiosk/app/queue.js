@@ -16,8 +16,14 @@ const maxSessions = 4000; // the server takes 20,000
 
 export class Queue {
   constructor(storage, loaded) {
-    const { meta } = loaded;
     this.storage = storage;
+    this.turn = Promise.resolve();
+    this.batches = 0; // since the program started
+    this.#know(loaded);
+  }
+
+  #know(loaded) {
+    const { meta } = loaded;
     this.epoch = meta.epoch;
     this.next = meta.next;
     this.abandoned = meta.abandoned || 0;
@@ -25,8 +31,6 @@ export class Queue {
     this.unsent = new Set(loaded.queue);
     this.kept = new Map(loaded.kept);
     this.sessions = new Map(loaded.sessions.map((s) => [s.n, s]));
-    this.turn = Promise.resolve();
-    this.batches = 0; // since the program started
   }
 
   // open reads what is there, and gives a new database its epoch.
@@ -38,6 +42,11 @@ export class Queue {
       await storage.commit([['put', 'meta', 'epoch', loaded.meta.epoch], ['put', 'meta', 'next', 1]]);
     }
     return new Queue(storage, loaded);
+  }
+
+  // reload reads again what is there, after a write of which nobody knows what became.
+  reload() {
+    return this.alone(async () => this.#know(await this.storage.load()));
   }
 
   // alone runs one change after another.

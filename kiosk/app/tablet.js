@@ -1,28 +1,28 @@
 // What a tablet is: its storage, its clock, the survey it asks, and whether it can take
 // answers now. Visits, contact and staff work on it; it knows none of them.
 
-import { ask } from './browser.js';
-import { Clock, dayOf } from './clock.js';
+import { ask, watchRests } from './browser.js';
+import { Clock, dayOf, lastLikely } from './clock.js';
 import { Queue } from './queue.js';
 import { hex, random } from './seal.js';
-import { openStorage } from './storage.js';
+import { enough, isFull, openStorage, Replaced } from './storage.js';
 import { roundOf } from './survey.js';
 import { Release } from './update.js';
 
 export const running = new URL(import.meta.url).pathname.split('/').at(-2); // the version of this program
 
 const reloadAgain = 10e3; // ms
-const spare = 10 << 20; // bytes of storage that must be free
+const probeEvery = 3600e3; // ms
 
 export const newEpoch = () => hex(random(16));
-const readClocks = () => ({ mono: Math.round(performance.now()), wall: Date.now() });
 
 export class Tablet {
   broken = ''; // why the storage takes nothing: full or stopped
   worker = false; // a service worker is there, without which nothing starts offline
   staged = null; // a release that lies ready
   changed = () => {}; // is called when what is shown between two people may be another
-  status = { battery: null, charging: false, persisted: false, used: 0, quota: 0 };
+  status = { battery: null, charging: false, persisted: false, used: 0, quota: 0, room: null };
+  probed = -Infinity; // when the storage was, on the monotonic clock
 
   // parts are storage, queue, clock, release, bundle (null before there is one) and stored:
   // what the storage keeps beside answers.
@@ -34,16 +34,17 @@ export class Tablet {
   static async open() {
     const storage = await openStorage(), queue = await Queue.open(storage, newEpoch);
     const { meta, sessions } = await storage.load();
-    const clock = new Clock(readClocks, sessions[sessions.length - 1] || null, meta.clock);
+    const rests = watchRests(), readClocks = () => ({ mono: Math.round(performance.now()), wall: Date.now(), rests: rests() });
+    const clock = new Clock(readClocks, sessions[sessions.length - 1] || null, { ...meta.clock, end: lastLikely(sessions, meta.clock) });
     const release = await Release.open(ask), bundle = await release.bundle();
     const tablet = new Tablet({ storage, queue, clock, release, bundle, stored: meta });
+    await tablet.look();
     // From storage that is full staff can still export.
     await queue.note(clock.record()).catch((e) => {
       // The start before has the same newest session: by the minute batches go on upwards.
       queue.batches = Math.floor(clock.time() / 60e3) % 9e5;
       tablet.fail(e);
     });
-    await tablet.look();
     return tablet;
   }
 
@@ -56,7 +57,8 @@ export class Tablet {
     // Before a contact has said the time, nothing says when an answer was given.
     if (clock.seen === 0) return 'preparing';
     if (clock.wrong(bundle.day)) return 'clock';
-    return this.round() ? '' : 'closed';
+    if (this.round()) return '';
+    return clock.doubtful() ? 'clock' : 'closed';
   }
 
   // round is the one that takes answers now.
@@ -82,23 +84,35 @@ export class Tablet {
     }
   }
 
-  // fail stops the tablet when its storage does.
+  // fail stops the tablet when its storage does. One that is full may fail in other ways, too.
   fail(e) {
     console.error('storage', e?.name, e?.message);
-    this.broken = e?.name === 'QuotaExceededError' ? 'full' : 'stopped';
+    this.broken = isFull(e) || this.broken === 'full' ? 'full' : 'stopped';
+    this.replaced = e instanceof Replaced;
     this.changed();
   }
 
-  // look sees how the tablet does, and whether its storage works again, which it returns.
+  // look sees how the tablet does, and whether its storage takes anything: at a start, each
+  // hour, and while it does not. What the browser says of the room on a disk is not so.
   async look() {
-    const { status } = this;
-    let works = true;
+    const { status } = this, now = performance.now();
     try {
-      if (this.broken) await this.storage.commit(puts({ probe: 1 }));
+      if (this.broken || now - this.probed > probeEvery) {
+        status.room = await this.storage.room();
+        this.probed = now;
+        if (this.broken === 'full' && status.room < enough) return;
+        // What was written as the disk failed may be there or not.
+        if (this.broken) await this.queue.reload();
+        this.broken = '';
+      }
+    } catch (e) {
+      status.room = 0;
+      this.fail(e);
+    }
+    try {
       const { usage = 0, quota = 0 } = await navigator.storage.estimate();
       status.used = usage;
       status.quota = quota;
-      this.broken = quota > 0 && quota - usage < spare ? 'full' : '';
       status.persisted = await navigator.storage.persisted();
       // Browsers promise it to programs that are installed or used a lot, so each start asks
       // again. One may ask a person, which nothing here waits for.
@@ -106,15 +120,11 @@ export class Tablet {
         this.asked = true;
         navigator.storage.persist().then((yes) => { status.persisted = yes; }, () => { /* it is not promised */ });
       }
-    } catch (e) {
-      this.fail(e);
-      works = false;
-    }
+    } catch { /* it is not told */ }
     try {
       const battery = await navigator.getBattery?.();
       if (battery) Object.assign(status, { battery: battery.level, charging: battery.charging });
     } catch { /* it is not told */ }
-    return works;
   }
 
   // tell is what a batch says of the tablet.

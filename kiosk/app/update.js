@@ -9,7 +9,7 @@
 //   release  key "now" → { app, bundle, previous: { app, bundle } or null, loads, proven, bad: [app] }
 
 import { hex, sha256 } from './seal.js';
-import { complete, result } from './storage.js';
+import { complete, isFull, probe, result, room } from './storage.js';
 
 const soundLimit = 200 << 20; // bytes of all recordings
 
@@ -26,21 +26,30 @@ function open() {
 export class Release {
   static async open(fetch) {
     const r = new Release();
-    r.db = await open();
     r.fetch = fetch;
     r.now = await r.#get('release', 'now') || null;
     return r;
   }
 
-  #get(set, key) { return result(this.db.transaction(set, 'readonly').objectStore(set).get(key)); }
+  // begin starts a transaction; a database that the browser closed is opened again.
+  async #begin(sets, mode, options) {
+    try {
+      if (this.db) return this.db.transaction(sets, mode, options);
+    } catch { /* it is closed */ }
+    this.db = await open();
+    return this.db.transaction(sets, mode, options);
+  }
+
+  async #get(set, key) { return result((await this.#begin(set, 'readonly')).objectStore(set).get(key)); }
 
   async #put(set, key, value) {
-    const t = this.db.transaction(set, 'readwrite', { durability: 'strict' });
+    await room(probe + (value.body?.byteLength || 0)); // see storage.js
+    const t = await this.#begin(set, 'readwrite', { durability: 'strict' });
     t.objectStore(set).put(value, key);
     await complete(t);
   }
 
-  async #has(key) { return await result(this.db.transaction('files', 'readonly').objectStore('files').count(key)) > 0; }
+  async #has(key) { return await result((await this.#begin('files', 'readonly')).objectStore('files').count(key)) > 0; }
 
   // bundle reads the survey of the release that runs, null before there is one.
   async bundle() {
@@ -67,6 +76,9 @@ export class Release {
       const survey = JSON.parse(new TextDecoder().decode((await this.#get('files', key)).body));
       if (survey.format !== 1) throw new Error('the survey is for another program');
       await this.#sounds(survey);
+    } catch (e) {
+      if (isFull(e)) await this.#sweep(); // what is left of it would take the room of answers
+      throw e;
     } finally {
       this.staging = false;
     }
@@ -84,14 +96,16 @@ export class Release {
   }
 
   // Without a recording the question is still there: one that cannot be had stops nothing.
-  // Where the network is bad the rest waits for the next release, and answers need not wait.
+  // Where the network is bad, or room is scarce, the rest waits for the next release, and
+  // answers need not wait.
   async #sounds(bundle) {
     let sum = 0, failed = 0;
     for (const address of Object.values(bundle.sounds)) {
       try {
         await this.#fetched('sound/' + address, address, null);
         sum += (await this.sound(address)).byteLength;
-      } catch {
+      } catch (e) {
+        if (isFull(e)) return this.#sweep(['app/', 'bundle/']);
         failed++;
       }
       if (sum > soundLimit || failed === 3) return;
@@ -119,18 +133,23 @@ export class Release {
       this.now = { ...this.now, proven: true };
       await this.#put('release', 'now', this.now);
     }
-    if (this.staging) return; // what is fetched just now is of no release yet
-    const { app, bundle, previous } = this.now;
+    if (!this.staging) await this.#sweep(); // what is fetched just now is of no release yet
+  }
+
+  // sweep forgets what neither the release that runs nor the one before it needs; others are
+  // how the keys begin of what stays besides.
+  async #sweep(others = []) {
+    const { app, bundle, previous } = this.now || {};
     const inUse = new Set(Object.values((await this.bundle())?.sounds || {}).map((a) => 'sound/' + a));
-    const needed = (key) => [app, previous?.app].some((v) => key.startsWith(`app/${v}/`)) || [bundle, previous?.bundle].some((b) => key === 'bundle/' + b) || inUse.has(key);
-    const t = this.db.transaction('files', 'readwrite');
+    const needed = (key) => [app, previous?.app].some((v) => key.startsWith(`app/${v}/`)) || [bundle, previous?.bundle].some((b) => key === 'bundle/' + b) || inUse.has(key) || others.some((o) => key.startsWith(o));
+    const t = await this.#begin('files', 'readwrite');
     const files = t.objectStore('files');
     for (const key of await result(files.getAllKeys())) if (!needed(key)) files.delete(key);
     await complete(t);
   }
 
   async destroy() {
-    this.db.close();
+    this.db?.close();
     await result(indexedDB.deleteDatabase('sipas-shell'));
   }
 }
