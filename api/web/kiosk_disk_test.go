@@ -132,7 +132,7 @@ func TestKioskFullDisk(t *testing.T) {
 		}
 	}
 	h.kill()
-	disk.fill()
+	stop := disk.keepFull() // whatever the browser itself lets go
 	// Somebody answers meanwhile.
 	go func() { _ = w.answer(1, 2) }()
 	w.until("that it is full", saysFull)
@@ -142,12 +142,12 @@ func TestKioskFullDisk(t *testing.T) {
 	w.until("that it is full after a reload", saysFull)
 	exported("after a reload")
 	w.kill()
-	disk.fill()
 	w.open(800, 1280)
 	w.before(byHand + aheadOfTime)
 	w.navigate("/kiosk")
 	w.until("that it is full after a start", saysFull)
 	exported("after a start")
+	stop()
 	disk.free()
 	w.eval(`window.samePage = 1, window.ahead += 60e3, look(), ""`)
 	w.ready()
@@ -156,9 +156,10 @@ func TestKioskFullDisk(t *testing.T) {
 	}
 	w.answerAll(2, 3)
 	// An hour later it is seen though nobody answers.
-	disk.fill()
+	stop = disk.keepFull()
 	w.eval(`window.ahead += 3600e3, look(), ""`)
 	w.until("that it is full again", saysFull)
+	stop()
 	disk.free()
 	w.eval(`window.ahead += 60e3, look(), ""`)
 	w.ready()

@@ -23,14 +23,21 @@ export const enough = 8 << 20;
 // room fails where there is no room for so many bytes. It knows only of browsers that let it
 // write files.
 export async function room(bytes) {
-  const folder = await navigator.storage.getDirectory?.();
-  const file = await folder?.getFileHandle('probe', { create: true });
-  if (!file?.createWritable) return;
-  const out = await file.createWritable();
-  await out.write(crypto.getRandomValues(new Uint8Array(probe)));
-  if (bytes > probe) await out.write(new Uint8Array(bytes - probe));
-  await out.close();
-  if (bytes > probe) await room(probe); // what was written goes again
+  try {
+    const folder = await navigator.storage.getDirectory?.();
+    const file = await folder?.getFileHandle('probe', { create: true });
+    if (!file?.createWritable) return;
+    for (const size of new Set([bytes, probe])) { // the probe alone stays
+      const out = await file.createWritable();
+      await out.write(crypto.getRandomValues(new Uint8Array(probe)));
+      if (size > probe) await out.write(new Uint8Array(size - probe));
+      await out.close();
+    }
+  } catch (e) {
+    if (e?.name === 'SecurityError' || e?.name === 'NotAllowedError') return; // here it may not
+    // What a browser calls it depends on where the disk failed it.
+    throw new DOMException('no room: ' + e?.message, 'QuotaExceededError');
+  }
 }
 
 // isFull: an error says that the disk, or the browser's share of it, is full. Chromium calls
