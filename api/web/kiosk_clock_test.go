@@ -51,7 +51,12 @@ func TestKioskClockSet(t *testing.T) {
 	w.begin()
 	w.eval(`document.dispatchEvent(new Event("visibilitychange")), ""`)
 	w.setClock(3 * time.Hour)
+	w.eval(`document.dispatchEvent(new Event("visibilitychange")), ""`) // seen again
+	woke := time.Now()
 	w.ready()
+	if after := time.Since(woke); after > 40*time.Second {
+		t.Errorf("the answer went after %v, as one that nobody touches", after)
+	}
 	if n := w.queued(); n != len(jumps) {
 		t.Errorf("%d answers wait, want %d", n, len(jumps))
 	}
