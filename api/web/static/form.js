@@ -397,6 +397,9 @@
     form.className = 'stepwise';
     hide(byId('steps'), false);
     told = one('.box[role=alert]');
+    // What stood far below comes into view: made anew, it is nothing that moved.
+    var foot = document.querySelector('.foot');
+    hide(foot, true);
     var wrong = steps.map(function (s) { return s.querySelector('.error') !== null; }).indexOf(true);
     form.addEventListener('submit', function (e) { e.preventDefault(); send(); });
     form.addEventListener('change', function () { if (moving !== at) label(); else ends(steps[at]); save(); });
@@ -422,6 +425,8 @@
         show(0, true);
       }
     }
+    foot.offsetHeight; // laid out without it
+    hide(foot, false);
     carry();
     stir();
   }
@@ -462,10 +467,12 @@
     }
   });
   // Enter on a face goes on; it would send the form.
-  document.addEventListener('keydown', function (e) {
-    if (!form || e.key !== 'Enter' || e.target.tagName !== 'INPUT') return;
-    e.preventDefault();
-    if (e.target.type === 'radio' && chosen(steps[at])) forward(at + 1);
+  ['keydown', 'keypress'].forEach(function (type) {
+    document.addEventListener(type, function (e) {
+      if (!form || e.key !== 'Enter' || e.target.tagName !== 'INPUT') return;
+      e.preventDefault();
+      if (type === 'keydown' && e.target.type === 'radio' && chosen(steps[at])) forward(at + 1);
+    });
   });
   window.addEventListener('popstate', function (e) {
     if (!form || sending) return;
