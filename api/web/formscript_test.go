@@ -35,8 +35,8 @@ type line struct {
 	mu    sync.Mutex
 	moods []string // of the next posts, in order; after them all is well
 	posts int
-	// slow is how long scripts take to come.
-	slow time.Duration
+	// held keeps scripts back until it is closed, nil does not.
+	held chan struct{}
 	// inject is a script that stands in every page, for browsers that cannot be
 	// driven; it tells driven how it went.
 	inject string
@@ -84,8 +84,11 @@ func lineTo(e *env, set func(*line)) *line {
 		if l.inject != "" {
 			r.Header.Del("Accept-Encoding")
 		}
-		if strings.HasSuffix(r.URL.Path, ".js") {
-			time.Sleep(l.slow)
+		if strings.HasSuffix(r.URL.Path, ".js") && l.held != nil {
+			select {
+			case <-l.held:
+			case <-r.Context().Done():
+			}
 		}
 		mood := ""
 		if r.Method == http.MethodPost {
@@ -677,7 +680,7 @@ func TestSlowScript(t *testing.T) {
 	waits(t)
 	chromium(t)
 	e := start(t, options{})
-	l := lineTo(e, func(l *line) { l.slow = 1500 * time.Millisecond })
+	l := lineTo(e, func(l *line) { l.held = make(chan struct{}) })
 	own := *e
 	own.t = t
 	w := browse(t, &own, chromedp.EmulateViewport(390, 844))
@@ -688,6 +691,7 @@ func TestSlowScript(t *testing.T) {
 		t.Fatal("the script is there already")
 	}
 	w.eval(`document.querySelector('input[name="a.c01"][value="2"]').click(); ""`)
+	close(l.held)
 	w.is(`!document.getElementById("steps").hidden`)
 	if err := <-arrived; err != nil {
 		t.Fatal(err)

@@ -195,7 +195,7 @@ func TestTouchBeforeTheScript(t *testing.T) {
 	e := start(t, options{})
 	for _, size := range ciOr(t, [][2]int64{{320, 450}, {320, 568}, {360, 640}, {390, 844}, {1280, 800}}, [][2]int64{{320, 450}, {390, 844}}) {
 		for _, lang := range []string{"vi", "en"} {
-			l := lineTo(e, func(l *line) { l.slow = time.Second })
+			l := lineTo(e, func(l *line) { l.held = make(chan struct{}) })
 			own := *e
 			own.t = t
 			w := browse(t, &own, chromedp.EmulateViewport(size[0], size[1]), early(`window.moved = [];
@@ -207,6 +207,7 @@ func TestTouchBeforeTheScript(t *testing.T) {
 			w.is(`location.pathname.indexOf("/s/") === 0 && !!document.querySelector("footer") && document.getElementById("steps").hidden`)
 			face := `JSON.stringify(document.querySelector('[id="a.c01"] .l4').getBoundingClientRect())`
 			before := w.eval(face)
+			close(l.held)
 			w.is(`!document.getElementById("steps").hidden`)
 			if err := <-arrived; err != nil {
 				t.Fatal(err)
@@ -222,15 +223,16 @@ func TestTouchBeforeTheScript(t *testing.T) {
 			}
 		}
 	}
-	l := lineTo(e, func(l *line) { l.slow = 2 * time.Second })
+	l := lineTo(e, func(l *line) { l.held = make(chan struct{}) })
 	w := browse(t, e, chromedp.EmulateViewport(390, 844))
 	arrived := make(chan error, 1)
 	go func() { arrived <- chromedp.Do(w.ctx, chromedp.Navigate(l.URL+"/s/"+testDesk+"?lang=en")) }()
 	w.is(`location.pathname.indexOf("/s/") === 0 && !!document.querySelector("footer")`)
 	w.click(`input[name="a.c01"][value="2"]`)
 	if !mustRun[bool](w, `document.getElementById("steps").hidden && document.querySelector('input[name="a.c01"][value="2"]').checked`) {
-		t.Fatal("the script is there already, or the touch went astray")
+		t.Fatal("the touch went astray")
 	}
+	close(l.held)
 	w.shows("c02")
 	if err := <-arrived; err != nil {
 		t.Fatal(err)
