@@ -32,6 +32,9 @@ func TestKioskFirstTouch(t *testing.T) {
 	}
 	w.eval(`document.querySelector("#back").click(), ""`)
 	w.until("the answer", `document.querySelector('.level[data-value="5"]').getAttribute("aria-pressed") === "true"`)
+	if w.eval(`String(Boolean(document.querySelector("#back")))`) == "true" {
+		t.Error("before the first question there is one to go back to")
+	}
 	w.eval(`window.sealing = [], TextEncoder.prototype.encode = ((encode) => function (text) { if (/"reached"/.test(text)) sealing.push(text); return encode.call(this, text); })(TextEncoder.prototype.encode), ""`)
 	w.skipToSend()
 	w.eval(`document.querySelector("#send").click(), ""`)

@@ -70,7 +70,7 @@ function item({ visit, s, lang, first, on }) {
       el('button', { class: 'level l' + (i + 1), 'data-value': i + 1, 'aria-pressed': String(chosen === i + 1), onclick: () => on.pick(i + 1) },
         face(i + 1), el('span', {}, inLanguage(label, lang))))),
     ways: [
-      first ? null : plain(lang, 'back', 'step.back', on.back),
+      visit.at > 0 ? plain(lang, 'back', 'step.back', on.back) : null,
       first ? null : plain(lang, 'stop', 'step.stop', on.stop),
       el('button', { class: 'plain na', 'data-value': 'na', 'aria-pressed': String(chosen === 'na'), onclick: () => on.pick('na') }, say(lang, 'step.na')),
       chosen === undefined ? plain(lang, 'next', 'step.skip', on.next) : el('button', { class: 'quiet', id: 'next', onclick: on.next }, say(lang, 'step.next')),
