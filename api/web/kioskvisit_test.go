@@ -8,9 +8,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/accessibility"
 	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 
 	"sipas/survey"
@@ -265,4 +267,51 @@ func TestKioskReady(t *testing.T) {
 	if seen := w.eval(`seen.join()`); seen != "" {
 		t.Errorf("before the first question the screen says: %s", seen)
 	}
+}
+
+// TestKioskTouchHolds: nothing comes by itself under a finger that lies on the first question;
+// and while the page goes, for the next program, no question is seen that takes no answer.
+func TestKioskTouchHolds(t *testing.T) {
+	waits(t)
+	chromium(t)
+	h := openHall(t, hallDocuments(t))
+	w := h.newTablet(800, 1280)
+	w.before(`Math.random = () => 0;`) // contacts come at once
+	device := w.enrol("Máy 1", testDesk)
+	w.send()
+	w.ready()
+	var at input.TouchPoint
+	where := `(() => { const r = document.querySelector('.first .level[data-value="4"]').getBoundingClientRect(); return JSON.stringify({ x: r.x + r.width / 2, y: r.y + r.height / 2 }); })()`
+	if err := json.Unmarshal([]byte(w.eval(where)), &at); err != nil {
+		t.Fatal(err)
+	}
+	h.call("POST", "/api/v1/devices/"+device, `{"message":"Sạc máy trước 17 giờ"}`, nil)
+	time.Sleep(500 * time.Millisecond)                                                          // as a person who reads
+	w.eval(`(() => { const still = performance.now(); performance.now = () => still; })(), ""`) // for as long as the message needs
+	w.do(command(input.DispatchTouchEvent, input.DispatchTouchEventParams{Type: input.DispatchTouchEventTypeTouchStart, TouchPoints: []*input.TouchPoint{&at}}))
+	w.eval(`window.dispatchEvent(new Event("online")), ""`)
+	h.wait("the message", func() bool {
+		return w.ask(inDatabase+`((db, wait) => wait(db.transaction("meta").objectStore("meta").get("message")))`) != ""
+	})
+	w.do(command(input.DispatchTouchEvent, input.DispatchTouchEventParams{Type: input.DispatchTouchEventTypeTouchEnd, TouchPoints: []*input.TouchPoint{}}))
+	w.until("the second question", `document.querySelector(".bar").innerText.startsWith("2/")`)
+	w.eval(`delete performance.now, document.querySelector("#stop").click(), document.querySelector("#leave").click(), ""`)
+	w.until("the message on the screen", `document.querySelector(".first") && document.querySelector(".message")`)
+
+	h.kill()
+	h.order.App = variant(t, func(files map[string][]byte) {
+		replace(t, files, "sw.js", "// The service worker", "// The next service worker")
+	})
+	h.serve()
+	w.menu()
+	w.eval(`document.querySelector("#is-queue").dataset.old = 1, document.querySelector("#do-sync").click(), ""`)
+	w.until("an answer of the server", `document.querySelector("#is-queue") && !document.querySelector("#is-queue").dataset.old`)
+	w.eval(`navigator.storage.getDirectory = () => new Promise((r) => { window.go = r; }), document.querySelector("#do-close").click(), ""`)
+	w.until("the change of the program", `window.go`)
+	if got := w.eval(`String(document.querySelector("button") || document.querySelector("[data-problem]").dataset.problem)`); got != "preparing" {
+		t.Errorf("while the page goes it shows %s: %s", got, w.eval(`document.body.innerText`))
+	}
+	first := w.version()
+	w.eval(`window.go(), ""`)
+	w.until("the next version", `document.querySelector("link[rel=manifest]").href.indexOf("`+first+`") < 0 && document.querySelector(".first .level")`)
 }

@@ -16,6 +16,7 @@ const idleFor = 60, warnFor = 20; // seconds
 // takes a picture of the code; a touch begins them anew.
 const thanksFor = 90;
 const doubleTouch = 400; // ms
+const longTouch = 2000; // ms from when a finger comes to when the browser tells of a touch, with room to spare
 const hourly = 3600e3; // ms
 
 export class Visits {
@@ -27,6 +28,7 @@ export class Visits {
   goes = false; // the page goes, for the next program
   done = null; // what was thanked for: { bundle, instrument, code }
   last = -Infinity; // when somebody was last there, on the monotonic clock
+  pressed = -Infinity; // when a finger last came, likewise
   lost = -Infinity; // when an answer was last not stored, likewise
 
   // onstaff is called when staff ask to be let in.
@@ -40,6 +42,7 @@ export class Visits {
   watch() {
     this.rest = new Rest(this.tablet.clock.read);
     for (const event of ['pointerdown', 'keydown', 'input']) window.addEventListener(event, () => this.touched(), true);
+    window.addEventListener('pointerdown', () => { this.pressed = performance.now(); }, true);
     document.addEventListener('visibilitychange', () => this.#tick());
     // The second half of a double touch is no answer to the question that came meanwhile, and
     // no touch is meant for a screen that has just come by itself.
@@ -58,7 +61,7 @@ export class Visits {
 
   // show puts a screen of staff there.
   show(mode, screen) {
-    Object.assign(this, { mode, lang: 'vi', large: false });
+    Object.assign(this, { mode, lang: 'vi', large: false, next: null });
     this.touched();
     this.#put(screen);
   }
@@ -83,9 +86,10 @@ export class Visits {
     this.#draw();
   }
 
-  // refresh shows what has changed, between two people.
+  // refresh shows what has changed, between two people, and never under a finger: a touch on
+  // what goes meanwhile would be lost.
   #refresh() {
-    if (this.mode !== 'attract') return;
+    if (this.mode !== 'attract' || this.next && performance.now() - this.pressed < longTouch) return;
     if (this.#seen() !== this.drawn) this.#prepare();
     else this.#takeUp();
   }
@@ -96,10 +100,16 @@ export class Visits {
     const { staged } = this.tablet;
     if (this.switching || !staged || this.mode !== 'attract') return Boolean(this.switching);
     this.goes = staged.app !== running;
+    if (this.goes) {
+      this.next = null;
+      this.#put(screens.problem({ bundle: this.tablet.bundle, kind: 'preparing' }));
+    }
     this.switching = this.tablet.takeUp().then(() => {
       this.switching = null;
       this.goes = false;
-      if (this.mode === 'attract') this.#prepare();
+      this.drawn = null;
+      if (this.next) this.#refresh();
+      else if (this.mode === 'attract') this.#prepare();
     });
     return true;
   }
