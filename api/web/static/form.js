@@ -174,13 +174,15 @@
     }
     ['notice', 'place'].forEach(function (id) { hide(byId(id), n > 0); });
     one('h1').className = n > 0 ? 'unseen' : '';
+    main.className = n > 0 ? 'on' : '';
+    function counted(e) { return e.getAttribute('data-text').replace('{n}', number + 1).replace('{of}', asked.length); }
     var where = byId('where'), bar = document.querySelector('.ask progress');
     hide(where, n === 0);
-    where.textContent = item ? number + 1 + '/' + asked.length : '';
+    where.textContent = item ? counted(where) : '';
     hide(bar, false);
     bar.max = steps.length - 1;
     bar.value = n;
-    if (item) bar.setAttribute('aria-valuetext', bar.getAttribute('data-text').replace('{n}', number + 1).replace('{of}', asked.length));
+    if (item) bar.setAttribute('aria-valuetext', counted(bar));
     else bar.removeAttribute('aria-valuetext');
     hide(one('[data-do=back]'), n === 0);
     hide(one('.send'), !last);
