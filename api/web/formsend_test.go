@@ -200,7 +200,7 @@ func TestTouchBeforeTheScript(t *testing.T) {
 			own.t = t
 			w := browse(t, &own, chromedp.EmulateViewport(size[0], size[1]), early(`window.moved = [];
 				new PerformanceObserver(function (list) { list.getEntries().forEach(function (s) {
-					if (!s.hadRecentInput) moved.push(s.value + " " + s.sources.map(function (m) { return (m.node || {}).id || (m.node || {}).className }).join());
+					if (!s.hadRecentInput) moved.push(s.value + " " + s.sources.map(function (m) { return JSON.stringify([(m.node || {}).nodeName, (m.node || {}).textContent, m.previousRect, m.currentRect]) }).join());
 				}) }).observe({ type: "layout-shift", buffered: true });`))
 			arrived := make(chan error, 1)
 			go func() { arrived <- chromedp.Do(w.ctx, chromedp.Navigate(l.URL+"/s/"+testDesk+"?lang="+lang)) }()
