@@ -3,6 +3,8 @@ package analysis
 import (
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"sipas/stats"
 	"sipas/survey"
@@ -147,6 +149,11 @@ func (w *writer) notices(r *stats.Report) []stats.Notice {
 	add(merged, "merged_classes",
 		"Lĩnh vực hoặc hình thức nộp có dưới 10 phiếu được gộp với lĩnh vực, hình thức khác khi gia quyền.",
 		"Fields or filing channels with fewer than 10 answers were merged with others for the weights.")
+	if vi, en := w.withoutField(); vi != "" {
+		add(true, "field_not_said",
+			vi+"% số phiếu được tính không nêu lĩnh vực của thủ tục: các phiếu này nhận quyền số chung của đơn vị, nên kém chính xác hơn.",
+			en+"% of the answers counted do not say the service field: they have the weight of their unit as a whole, which is less exact.")
+	}
 	exceeds, uncovered := false, false
 	for _, c := range r.Weighting.Cells {
 		exceeds = exceeds || c.Exceeds
@@ -168,4 +175,31 @@ func (w *writer) notices(r *stats.Report) []stats.Notice {
 		"Quyền số lớn nhất gấp hơn 5 lần quyền số nhỏ nhất: một số ít phiếu có ảnh hưởng lớn.",
 		"The largest weight is more than five times the smallest: a few answers have much influence.")
 	return list
+}
+
+// withoutField is the share of the answers counted, in percent and in both languages, that
+// say no service field although the results returned of their units are known by field; "" is
+// none.
+func (w *writer) withoutField() (vi, en string) {
+	byField := map[string]bool{}
+	for i, k := range w.cells {
+		if k.field != "" && w.plan.Cells[i].Known {
+			byField[k.unit] = true
+		}
+	}
+	without, counted := 0, 0
+	for i, p := range w.places {
+		if !w.plan.Places[i].In || !w.plan.Places[i].Counted {
+			continue
+		}
+		counted += w.result.PlaceRows[i]
+		if p.field == "" && byField[p.unit] {
+			without += w.result.PlaceRows[i]
+		}
+	}
+	if without == 0 {
+		return "", ""
+	}
+	en = strconv.FormatFloat(100*float64(without)/float64(counted), 'f', 1, 64)
+	return strings.Replace(en, ".", ",", 1), en
 }

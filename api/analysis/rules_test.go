@@ -1,8 +1,10 @@
 package analysis
 
 import (
+	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"sipas/seeds"
@@ -312,6 +314,58 @@ func TestUnsaidFieldAndFiling(t *testing.T) {
 	for _, c := range after.Weighting.Cells {
 		if c.Exceeds {
 			t.Errorf("unit %s: a cell with %d answers of %d results is said to exceed", c.Unit, c.Answers, c.Returned)
+		}
+	}
+}
+
+// TestFieldNotSaid: the report says what share of its answers lacks the field that the
+// weights need, of all of them and of a unit.
+func TestFieldNotSaid(t *testing.T) {
+	waits(t)
+	st := openStore(t, t.TempDir())
+	_, all := fill(t, st, func(p *seeds.Params) { p.Answers = 900 })
+	unit := all[0].Unit
+	var silent []survey.Response
+	for _, r := range all {
+		if r.Unit == unit && r.Field != "" {
+			r.ID[15] ^= 1
+			r.Field = ""
+			silent = append(silent, r)
+		}
+	}
+	add(t, st, silent)
+	a := loaded(t, st)
+	byField := map[string]bool{}
+	for _, p := range a.store.View().Populations {
+		for _, c := range p.Cells {
+			if p.Round == seeds.DemoRound && c.Field != "" {
+				byField[p.Unit] = true
+			}
+		}
+	}
+	for _, params := range []map[string]string{{}, {"unit": unit}, {"field": all[0].Field}} {
+		r := ask(t, a, params)
+		counted, without := 0, 0
+		for _, x := range slices.Concat(all, silent) {
+			if params["unit"] != "" && x.Unit != unit || params["field"] != "" && x.Field != params["field"] || !survey.Valid(x.Answers, 0.5) || x.Channel != a.store.View().Rounds[seeds.DemoRound].PrimaryChannel {
+				continue
+			}
+			counted++
+			if x.Field == "" && byField[x.Unit] {
+				without++
+			}
+		}
+		got, want := "", ""
+		for _, n := range r.Notices {
+			if n.Code == "field_not_said" {
+				got, _, _ = strings.Cut(n.Text["vi"], "%")
+			}
+		}
+		if without > 0 {
+			want = strings.Replace(fmt.Sprintf("%.1f", 100*float64(without)/float64(counted)), ".", ",", 1)
+		}
+		if got != want || r.Counts.Counted != counted || (without == 0) != (params["field"] != "") {
+			t.Errorf("%v: %q of %d, want %q of %d", params, got, r.Counts.Counted, want, counted)
 		}
 	}
 }
