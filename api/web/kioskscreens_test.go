@@ -60,6 +60,15 @@ const screenTools = `
 			if (!scrolls && (r.top < -0.5 || r.bottom > innerHeight + 0.5)) wrong(called(e) + " is out of view");
 			if (!there || !e.contains(there)) wrong(called(e) + " is covered by " + (there ? there.outerHTML.slice(0, 60) : "nothing"));
 			if (r.width < 47.9 || r.height < 47.9) wrong(called(e) + " is " + r.width + " x " + r.height);
+			// Words below faces stay whole where the window has 500 px.
+			for (const span of innerWidth >= 500 ? e.querySelectorAll(".level span") : []) {
+				const text = span.firstChild, range = document.createRange();
+				for (const { 0: word, index } of text.data.matchAll(/\S+/g)) {
+					range.setStart(text, index);
+					range.setEnd(text, index + word.length);
+					if (range.getClientRects().length > 1) wrong("the word " + word + " is cut");
+				}
+			}
 			for (const part of e.querySelectorAll("*")) {
 				const p = part.getBoundingClientRect();
 				if (p.width > 0 && (p.left < r.left - 1 || p.right > r.right + 1 || p.top < r.top - 1 || p.bottom > r.bottom + 1)) wrong("the text of " + called(e) + " runs over it");
