@@ -43,6 +43,8 @@ export function step({ bundle, visit, lang, tools, first, on }) {
   ];
 }
 
+// ended puts a mark behind a text that has none.
+const ended = (text, mark) => (/[.:?!…]$/.test(text) ? text : text + mark);
 const agency = (bundle, lang) => inLanguage(bundle.agency, lang) || say(lang, 'agency');
 
 const notice = (bundle, lang, { onabout }) => el('p', { class: 'note', id: 'notice' }, say(lang, 'first.notice', agency(bundle, lang)), ' ',
@@ -139,7 +141,7 @@ function more({ bundle, visit, lang, on }) {
         tell();
       };
       const ask = () => open(q.id, text, (close) => (values ? choices(q, values, into[q.id], lang, (v) => { set(v); close(); }) : comment(visit, lang, on, set, close)));
-      return el('button', { class: 'option', id: 'more-' + q.id, 'aria-haspopup': 'dialog', onclick: ask }, el('span', {}, text + ':'), said);
+      return el('button', { class: 'option', id: 'more-' + q.id, 'aria-haspopup': 'dialog', onclick: ask }, el('span', {}, ended(text, ':')), said);
     })),
     ways: [plain(lang, 'back', 'step.back', on.back), el('button', { class: 'big', id: 'send', onclick: on.send }, say(lang, 'send.go'))],
   };
@@ -216,7 +218,7 @@ export function idle({ lang, onstay }) {
 // about says what becomes of an answer, over the screen that is there.
 export function about({ bundle, lang }) {
   open('about', say(lang, 'about.title'), (close) => [
-    el('ol', { tabindex: 0, 'aria-labelledby': 'sheet-title' }, (bundle.notice[lang] || bundle.notice.vi).map(({ title, text }) => el('li', {}, el('b', {}, title + '.'), ' ', text))),
+    el('ol', { tabindex: 0, 'aria-labelledby': 'sheet-title' }, (bundle.notice[lang] || bundle.notice.vi).map(({ title, text }) => el('li', {}, el('b', {}, ended(title, '.')), ' ', text))),
     el('button', { class: 'big', id: 'close', onclick: close }, say(lang, 'about.close')),
   ]);
 }

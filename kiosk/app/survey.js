@@ -33,10 +33,10 @@ export function expected(visit, language) {
 }
 
 // needed is how many of the items asked must carry a level for an answer to count: the
-// round's share of them, one half where the bundle is from before it said so.
+// round's share of them, one half where the bundle is from before it said so. The service
+// multiplies the same two numbers.
 export function needed(visit) {
-  const share = (visit.round.min_answered ?? 0.5) * visit.items.length;
-  return Math.max(1, Math.ceil(share - 1e-9));
+  return Math.max(1, Math.ceil((visit.round.min_answered ?? 0.5) * visit.items.length));
 }
 
 // levels counts the items that carry one.
