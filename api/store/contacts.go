@@ -61,8 +61,8 @@ const (
 	// contactTries bounds how often a contact is stored again that another server
 	// changed meanwhile.
 	contactTries = 20
-	// contactPause is for how long to wait at most after the first of them, and so much
-	// more after each: of many who try at once some would lose every time.
+	// contactPause, and what a try takes, is for how long to wait at most after the first
+	// of them, and so much more after each: of many who try at once some would lose every time.
 	contactPause = 5 * time.Millisecond
 )
 
@@ -70,6 +70,7 @@ const (
 // called several times, when other servers learn at the same moment.
 func (s *Store) LearnContact(ctx context.Context, device string, learn func(*kiosk.Contact)) (kiosk.Contact, error) {
 	for tries := 0; ; tries++ {
+		began := time.Now()
 		c, revision, err := s.contact(ctx, device)
 		if err != nil {
 			return c, err
@@ -87,7 +88,7 @@ func (s *Store) LearnContact(ctx context.Context, device string, learn func(*kio
 			return c, fmt.Errorf("store what is known of tablet %s: %w", device, err)
 		}
 		select {
-		case <-time.After(rand.N(contactPause * time.Duration(tries+1))):
+		case <-time.After(rand.N((contactPause + time.Since(began)) * time.Duration(tries+1))):
 		case <-ctx.Done():
 			return c, ctx.Err()
 		}
