@@ -30,7 +30,7 @@ func TestNotice(t *testing.T) {
 			[]string{"Sở Nội vụ tỉnh Thử. Địa chỉ: 1 đường Thử. Điện thoại: 0255 000 222. Thư điện tử: so@example.vn.", "dữ liệu cá nhân: bà Trần Thị B.",
 				"Máy chủ do Công ty C vận hành theo yêu cầu của Sở Nội vụ tỉnh Thử.", "24 tháng; sau đó xóa", "nhập mã tại " + publicURL + "/r ", "trong 2 ngày làm việc",
 				"xin gửi đến: Cổng D; Đường dây nóng 0255 000 333.", `href="https://cong.example.vn/gui?a=1&b=2"`, "tối đa 24 giờ"},
-			[]string{"nhạy cảm", "Quay lại phiếu", "muốn liên hệ", "chưa được ghi"}},
+			[]string{"nhạy cảm", "Quay lại phiếu", "Muốn liên hệ", "chưa được ghi"}},
 		"whole, in English": {func(*survey.Documents) {}, "en",
 			[]string{"The server is run by Công ty C (en) on behalf of Sở Nội vụ tỉnh Thử (en).", "enter the code at " + publicURL + "/r to", "24 tháng (en); then", "Cổng D (en); Đường dây nóng (en) 0255"}, nil},
 		"its own server": {func(d *survey.Documents) { d.Agency.Operator = d.Agency.Short }, "vi", []string{"Sở Nội vụ tỉnh Thử tự vận hành máy chủ."}, []string{"theo yêu cầu"}},
