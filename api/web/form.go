@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
@@ -134,7 +135,7 @@ func (s *Server) showForm(r *request) error {
 		return err
 	}
 	now := s.cfg.Now()
-	id, err := survey.NewID(now, s.cfg.Random)
+	id, err := s.formID(round, in, r.Query("asks"), now)
 	if err != nil {
 		return err
 	}
@@ -150,6 +151,26 @@ func (s *Server) showForm(r *request) error {
 		return err
 	}
 	return s.render(r, fiber.StatusOK, "form", p)
+}
+
+// drawsOfID bounds how often an id is drawn for a module that somebody has begun.
+const drawsOfID = 1000
+
+// formID draws the id of a new form, and with it the module that a split round asks. asks
+// names items, with points between them, that a draft on the phone answers: the form is one
+// that has them all, where there is such a module.
+func (s *Server) formID(round *survey.Round, in *survey.Instrument, asks string, now time.Time) (survey.ID, error) {
+	items := strings.Split(asks, ".")
+	has := func(m survey.Module) bool {
+		return !slices.ContainsFunc(items, func(item string) bool { return !slices.Contains(m.Items, item) })
+	}
+	begun := asks != "" && round.Form == survey.FormSplit && len(items) <= len(in.Items()) && slices.ContainsFunc(in.Modules, has)
+	for draw := 1; ; draw++ {
+		id, err := survey.NewID(now, s.cfg.Random)
+		if err != nil || !begun || draw == drawsOfID || has(*in.DrawModule(round.ID, id)) {
+			return id, err
+		}
+	}
 }
 
 // blankItems are the questions as everybody sees them first. They are the larger

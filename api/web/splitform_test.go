@@ -4,7 +4,11 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
+
+	"github.com/chromedp/chromedp"
 
 	"sipas/seeds"
 	"sipas/survey"
@@ -115,5 +119,60 @@ func TestSplitForm(t *testing.T) {
 	}
 	if len(seen) != 2 || in.ID != seeds.Sipas2640 {
 		t.Errorf("only %v were drawn", seen)
+	}
+}
+
+// TestDraftOfASplitForm: whoever reads the notice, changes the language, or loads the page
+// again while an answer waits to be sent, finds the questions that were begun.
+func TestDraftOfASplitForm(t *testing.T) {
+	waits(t)
+	chromium(t)
+	docs := testDocuments(t)
+	in := &docs.Instruments[0]
+	in.Modules = nil
+	for i, f := range in.Factors {
+		m := survey.Module{ID: "m" + strconv.Itoa(i), Probability: 1 / float64(len(in.Factors))}
+		for _, it := range f.Items {
+			m.Items = append(m.Items, it.ID)
+		}
+		in.Modules = append(in.Modules, m)
+	}
+	docs.Rounds[0].Form = survey.FormSplit
+	e := start(t, options{docs: &docs})
+	for range ciOr(t, 5, 2) { // by chance the same module comes
+		before := len(e.stored())
+		w := phone(t, e, e.url)
+		id := w.eval(`document.getElementById("answers").elements.id.value`)
+		first := w.eval(`document.querySelector("fieldset[data-step]").id`)[2:]
+		here := `!!document.getElementById("a.` + first + `") && document.querySelector('input[name="a.` + first + `"][value="4"]').checked`
+		w.touch(first, "4")
+		w.click(`.foot a[href*="/notice"]`)
+		w.is(`location.pathname === "/notice"`)
+		w.click(`a[href*="/s/` + testDesk + `"]`)
+		w.is(here)
+		w.click(`a[hreflang="en"]`)
+		w.is(`document.documentElement.lang === "en" && ` + here)
+		w.eval(`var k = Object.keys(localStorage).filter(function (k) { return k.indexOf("sipas ") === 0 })[0], d = JSON.parse(localStorage.getItem(k));
+			delete d.auto; d.sent = true; localStorage.setItem(k, JSON.stringify(d)); ""`)
+		w.do(chromedp.Reload())
+		w.is(`!!document.getElementById("draft") && !document.getElementById("draft").hidden`)
+		if search := w.eval(`location.search`); search != "?lang=en" {
+			t.Errorf("the address goes on as %q", search)
+		}
+		w.press("resume")
+		w.is(here)
+		w.skipOn()
+		w.click(".send button")
+		w.thanked()
+		stored := e.stored()
+		if len(stored) != before+1 || !slices.ContainsFunc(stored, func(r survey.Response) bool { return r.ID.String() == id && r.Answers.Levels() == 1 }) {
+			t.Errorf("%d answers are stored, none under %s", len(stored)-before, id)
+		}
+	}
+	// Items that no module has, and too many of them, are no matter.
+	for _, asks := range []string{"c99", "c01.c22", strings.Repeat("c01.", 500)} {
+		if a := e.do(call{path: "/s/" + testDesk + "?asks=" + asks}); a.status != http.StatusOK {
+			t.Errorf("%.20s: %d", asks, a.status)
+		}
 	}
 }

@@ -36,7 +36,7 @@
         var draft = JSON.parse(localStorage.getItem(k)) || {};
         var age = Date.now() - draft.at;
         if (!(age >= 0 && age < life)) localStorage.removeItem(k);
-        else if (k.indexOf(base) === 0 && fits(draft) && !(newest && newest.at > draft.at)) newest = draft;
+        else if (k.indexOf(base) === 0 && (draft.values || []).length > 0 && !(newest && newest.at > draft.at)) newest = draft;
       });
     } catch (e) { /* then there is none */ }
     return newest;
@@ -69,9 +69,14 @@
     for (var name in more) draft[name] = more[name];
     keep(draft);
   }
-  // A split form asks others something else: such a draft is of no use here.
-  function fits(draft) {
-    return (draft.values || []).length > 0 && draft.values.every(function (p) { return p[0].indexOf('a.') !== 0 || form.elements[p[0]]; });
+  // A split form asks others something else: then the draft's own questions are fetched.
+  function answeredIn(draft) {
+    return draft.values.map(function (p) { return p[0]; }).filter(function (name) { return name.indexOf('a.') === 0; });
+  }
+  function fits(draft) { return answeredIn(draft).every(function (name) { return form.elements[name]; }); }
+  function fetchFor(draft) {
+    var search = withoutSlip(location.search), names = answeredIn(draft).map(function (name) { return name.slice(2); });
+    location.replace(location.pathname + search + (search ? '&' : '?') + 'asks=' + encodeURIComponent(names.join('.')) + (slip ? '#' + slip : ''));
   }
   // stepOf is where a draft was left. One of the version before has the number of a step:
   // a notice came before the questions and perhaps a slip's code, other pages after them.
@@ -156,7 +161,7 @@
       a.hash = code;
     });
   }
-  function withoutSlip(search) { return search.replace(/([?&])slip=[^&]*&?/, '$1').replace(/[?&]$/, ''); }
+  function withoutSlip(search) { return search.replace(/([?&])(?:slip|asks)=[^&]*&?/, '$1').replace(/[?&]$/, ''); }
 
   function chosen(step) { return step.querySelector('input:checked') !== null; }
 
@@ -417,6 +422,10 @@
       window.scrollTo(0, 0);
     } else {
       var draft = shared ? null : kept();
+      if (draft && !fits(draft)) {
+        if (!fetched) { fetchFor(draft); return; }
+        draft = null;
+      }
       // What was touched before this file came is answered.
       var first = 0;
       while (first < steps.length - 1 && chosen(steps[first])) first++;
@@ -451,7 +460,7 @@
     if (does === 'wipe') erase();
     if (does === 'fresh') { cover(''); show(0); }
     if (does === 'retry' && sending) attempt(sending);
-    if (does === 'resume') { var draft = kept(); if (draft) resume(draft); }
+    if (does === 'resume') { var draft = kept(); if (draft && fits(draft)) resume(draft); }
     var link = target.closest('a');
     if (link && link.hash && main.contains(link)) {
       var to = document.getElementById(link.hash.slice(1));
@@ -490,6 +499,7 @@
     if (speechSynthesis.addEventListener) speechSynthesis.addEventListener('voiceschanged', findVoice);
   }
   slip = slipIn(location.hash) || keptSlip();
+  var fetched = /[?&]asks=/.test(location.search);
   // A slip's code has no place in the phone's history.
   try {
     history.replaceState(null, '', location.pathname + withoutSlip(location.search));
