@@ -60,8 +60,8 @@ const screenTools = `
 			if (!scrolls && (r.top < -0.5 || r.bottom > innerHeight + 0.5)) wrong(called(e) + " is out of view");
 			if (!there || !e.contains(there)) wrong(called(e) + " is covered by " + (there ? there.outerHTML.slice(0, 60) : "nothing"));
 			if (r.width < 47.9 || r.height < 47.9) wrong(called(e) + " is " + r.width + " x " + r.height);
-			// Words below faces stay whole where the window has 500 px.
-			for (const span of innerWidth >= 500 ? e.querySelectorAll(".level span") : []) {
+			// Words below faces stay whole where the window has 500 px at the size of its text.
+			for (const span of matchMedia("(min-width: 31.25em)").matches ? e.querySelectorAll(".level span") : []) {
 				const text = span.firstChild, range = document.createRange();
 				for (const { 0: word, index } of text.data.matchAll(/\S+/g)) {
 					range.setStart(text, index);
