@@ -115,8 +115,9 @@ type Document struct {
 type Engine interface {
 	// Get returns ErrNotFound when the set has no such document.
 	Get(ctx context.Context, set, id string) (Document, error)
-	// Put stores the bodies of documents, in their order, and returns the revision of the last. A document's Revision is the one that was read,
-	// 0 for one that must not exist yet; ErrStale when it is not the stored one: those before it stay, and it and those after it are not stored.
+	// Put stores the bodies of documents, in their order, and returns the revision of the last. A document's Revision is
+	// the one that was read, 0 for one that must not exist yet; ErrStale when it is not the stored one: those before it
+	// stay, and it and those after it are not stored.
 	Put(ctx context.Context, set string, docs ...Document) (int64, error)
 	// Delete returns ErrNotFound when there is no such document, ErrStale when its revision is another.
 	Delete(ctx context.Context, set, id string, revision int64) error
